@@ -1,0 +1,1 @@
+//! Turns contracts (.proto files) into traits, clients, policy tables and a descriptor set.

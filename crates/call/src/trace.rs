@@ -1,0 +1,111 @@
+//! W3C trace context: which trace a call belongs to.
+//!
+//! Source: <https://www.w3.org/TR/trace-context/>, versions 00 and up. A header that breaks the
+//! grammar is dropped and a new trace starts, as the specification asks: a stranger's broken header
+//! must not fail a call.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+/// Longest `tracestate` that is carried on, in bytes; the specification asks for at least 512.
+const STATE_LIMIT: usize = 512;
+
+/// Which trace a call belongs to, and the span that it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace.
+    pub trace_id: [u8; 16],
+    /// The calling span.
+    pub span_id: [u8; 8],
+    /// Bit 0: the caller records the trace.
+    pub flags: u8,
+    /// What tracing vendors carry along, unread; empty for none.
+    pub state: Arc<str>,
+}
+
+impl TraceContext {
+    /// A new trace.
+    pub fn start() -> Self {
+        let (trace, span) = (Uuid::new_v4(), Uuid::new_v4());
+        let mut span_id = [0; 8];
+        span_id.copy_from_slice(&span.as_bytes()[8..]);
+        Self { trace_id: *trace.as_bytes(), span_id, flags: 1, state: "".into() }
+    }
+
+    /// Reads `traceparent` and `tracestate`; `None` if the former breaks the grammar.
+    pub fn parse(parent: &str, state: Option<&str>) -> Option<Self> {
+        let mut parts = parent.split('-');
+        let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let version = hex::<1>(version)?[0];
+        if version == 0xff || version == 0 && parts.next().is_some() {
+            return None;
+        }
+        let (trace_id, span_id) = (hex::<16>(trace)?, hex::<8>(span)?);
+        if trace_id == [0; 16] || span_id == [0; 8] {
+            return None;
+        }
+        let state = state.filter(|state| state.len() <= STATE_LIMIT).unwrap_or_default();
+        Some(Self { trace_id, span_id, flags: hex::<1>(flags)?[0], state: state.into() })
+    }
+
+    /// The `traceparent` header.
+    pub fn traceparent(&self) -> String {
+        format!("00-{}-{:016x}-{:02x}", self.trace(), u64::from_be_bytes(self.span_id), self.flags)
+    }
+
+    /// The trace's id in hexadecimal.
+    pub fn trace(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.trace_id))
+    }
+}
+
+/// Lower-case hexadecimal of exactly `N` bytes.
+fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let text = text.as_bytes();
+    if text.len() != 2 * N {
+        return None;
+    }
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn a_header_reads_back_as_it_was_written() {
+        let context = TraceContext::parse(PARENT, Some("a=1"));
+        assert_eq!(context.as_ref().map(TraceContext::traceparent).as_deref(), Some(PARENT));
+        assert_eq!(context.map(|context| context.state).as_deref(), Some("a=1"));
+        let started = TraceContext::start();
+        assert_eq!(TraceContext::parse(&started.traceparent(), None), Some(started));
+    }
+
+    #[test]
+    fn a_header_that_breaks_the_grammar_is_dropped() {
+        for broken in [
+            "",
+            "00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceContext::parse(broken, None), None, "{broken}");
+        }
+    }
+}

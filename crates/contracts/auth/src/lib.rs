@@ -1,0 +1,1 @@
+//! Generated contract of the auth package.

@@ -1,0 +1,1 @@
+//! What a domain sees of the mesh.

@@ -1,0 +1,1 @@
+//! Databases: pools, migrations, scoped transactions.

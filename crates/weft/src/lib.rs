@@ -1,0 +1,1 @@
+//! The library behind the weft binary: a main and a command line for any set of domains.

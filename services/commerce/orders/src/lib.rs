@@ -1,0 +1,1 @@
+//! Orders: placed at catalog prices, exactly once.

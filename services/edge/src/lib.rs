@@ -1,0 +1,1 @@
+//! The front door: REST and gRPC on one port.
