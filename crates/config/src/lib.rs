@@ -1,0 +1,118 @@
+//! One typed configuration: defaults < file < environment < flags.
+//!
+//! # Problem
+//!
+//! A process is configured from four places at once, and a mistake in any of them (a typing error in
+//! a key, a duration without a unit, a variable that nobody reads) otherwise shows up hours later as
+//! odd behaviour.
+//!
+//! # Rule
+//!
+//! - Every setting stands once, in the table of its section ([`settings`]): path, default,
+//!   what is expected, documentation. The environment variable of `edge.max_body` is
+//!   `WEFT_EDGE_MAX_BODY`; variables are resolved against the table, so an underscore in a name is
+//!   never ambiguous. A few names that people expect (`DATABASE_URL`, `PORT`, ..) are read as well;
+//!   the `WEFT_` name wins over them. A variable set to nothing counts as not set.
+//! - Later layers win: defaults, then `weft.toml` (or the file that `--config` or `WEFT_CONFIG`
+//!   names), then the environment, then flags (`--set edge.port=9000`).
+//! - Whatever is not known is refused, in the file, in a flag, and for variables that start with
+//!   `WEFT_` (but for `WEFT_TEST_*` and `WEFT_SABOTAGE*`, which steer tests).
+//! - Secrets are [`secrecy::SecretString`]: neither `Debug`, nor [`Loaded::render`], nor an error
+//!   shows them.
+//!
+//! # Recovery
+//!
+//! Every error is one sentence that names the setting, where its value came from, and what was
+//! expected. In Kubernetes, service links inject variables such as
+//! `WEFT_EDGE_PORT=tcp://10.0.0.1:8080` for a Service named `weft-edge`: set
+//! `enableServiceLinks: false` on the pod.
+
+mod env_example;
+mod environment;
+mod error;
+mod file;
+mod flags;
+mod layers;
+mod load;
+mod redact;
+mod section;
+mod setting;
+mod source;
+mod units;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use env_example::env_example;
+pub use error::{ConfigError, Hint};
+pub use load::{Loaded, Sources};
+pub use section::admin::Admin;
+pub use section::auth::Auth;
+pub use section::consul::Consul;
+pub use section::database::Database;
+pub use section::domains::Domains;
+pub use section::edge::Edge;
+pub use section::log::{Log, LogFormat};
+pub use section::mesh::Mesh;
+pub use section::otel::Otel;
+pub use section::redis::Redis;
+pub use section::settings;
+pub use setting::{Fallback, Setting};
+pub use source::Source;
+pub use units::{ByteSize, HostPort, UnitError};
+
+/// The whole configuration of a process, every value checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the process keeps its files: databases, certificates.
+    pub data_dir: PathBuf,
+    /// Where records are kept.
+    pub database: Database,
+    /// Shared cache and counters.
+    #[serde(default)]
+    pub redis: Redis,
+    /// Shared discovery.
+    #[serde(default)]
+    pub consul: Consul,
+    /// The front door.
+    pub edge: Edge,
+    /// The operators' port: health, metrics.
+    pub admin: Admin,
+    /// Calls between domains.
+    pub mesh: Mesh,
+    /// End-user tokens and passwords.
+    pub auth: Auth,
+    /// Log lines.
+    pub log: Log,
+    /// Export of traces.
+    pub otel: Otel,
+    /// Settings of single domains, read by them at their start.
+    #[serde(default)]
+    pub domains: Domains,
+}
+
+impl Config {
+    /// Reads all layers and checks them.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is unknown or malformed, or a file that cannot be read.
+    pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+        load::load(sources)
+    }
+
+    /// The folder of certificates: `mesh.certificates`, or else `certificates` in the data directory.
+    pub fn certificates(&self) -> PathBuf {
+        self.mesh.certificates.clone().unwrap_or_else(|| self.data_dir.join("certificates"))
+    }
+}
+
+impl Default for Config {
+    /// The defaults of the settings table, with no file, variable or flag.
+    #[allow(clippy::expect_used, reason = "the defaults are part of this crate, and a test reads them")]
+    fn default() -> Self {
+        load::defaults().expect("the defaults of the settings table are valid")
+    }
+}

@@ -1,0 +1,37 @@
+//! The sections, one file each: its typed form and its rows of the settings table.
+
+pub(crate) mod admin;
+pub(crate) mod auth;
+pub(crate) mod consul;
+pub(crate) mod database;
+pub(crate) mod domains;
+pub(crate) mod edge;
+pub(crate) mod log;
+pub(crate) mod mesh;
+pub(crate) mod otel;
+pub(crate) mod redis;
+
+use crate::Setting;
+
+const PROCESS: &[Setting] =
+    &[Setting::text("data_dir", "a folder", "Where the process keeps its files: databases and the development certificates.")
+        .default(".weft")];
+
+/// Every setting, section by section.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    [
+        PROCESS,
+        database::SETTINGS,
+        redis::SETTINGS,
+        consul::SETTINGS,
+        edge::SETTINGS,
+        admin::SETTINGS,
+        mesh::SETTINGS,
+        auth::SETTINGS,
+        log::SETTINGS,
+        otel::SETTINGS,
+        domains::SETTINGS,
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,64 @@
+//! `[database]`: where records are kept.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use crate::setting::{Setting, Shape};
+use crate::units;
+
+const URL: &str = "a PostgreSQL address (postgres://user:password@host:port/database)";
+
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting::text("database.url", URL, "The PostgreSQL database that keeps the records, as the role that serves calls.")
+        .otherwise("SQLite files in data_dir")
+        .alias(&["DATABASE_URL"])
+        .secret(),
+    Setting::text("database.migration_url", URL, "The same database as the role that owns the tables: migrations run under it.")
+        .otherwise("database.url")
+        .secret(),
+    Setting::text(
+        "database.max_connections",
+        "a number of connections (at least 1)",
+        "Connections of the process to the database, shared by all its domains.",
+    )
+    .shape(Shape::Integer)
+    .default("16"),
+    Setting::duration("database.acquire_timeout", "How long a call waits for a free connection.").default("5s"),
+    Setting::duration("database.statement_timeout", "How long a single statement may run.").default("30s"),
+];
+
+/// Where records are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// The PostgreSQL address; SQLite files in the data directory without it.
+    #[serde(default, deserialize_with = "postgres_url")]
+    pub url: Option<SecretString>,
+    /// The PostgreSQL address for migrations.
+    #[serde(default, deserialize_with = "postgres_url")]
+    migration_url: Option<SecretString>,
+    /// Connections of the process.
+    pub max_connections: NonZeroU32,
+    /// How long a call waits for a free connection.
+    #[serde(deserialize_with = "units::positive_duration")]
+    pub acquire_timeout: Duration,
+    /// How long a single statement may run.
+    #[serde(deserialize_with = "units::positive_duration")]
+    pub statement_timeout: Duration,
+}
+
+impl Database {
+    /// The address for migrations: `migration_url`, or else `url`.
+    pub fn migration_url(&self) -> Option<&SecretString> {
+        self.migration_url.as_ref().or(self.url.as_ref())
+    }
+}
+
+fn postgres_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    let is_postgres = |url: &Url| matches!(url.scheme(), "postgres" | "postgresql");
+    units::secret_url(deserializer, is_postgres).map(Some)
+}

@@ -1,0 +1,8 @@
+//! The configuration from outside: layers, mistakes, secrets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod given;
+mod layers;
+mod mistakes;
+mod secrets;

@@ -1,0 +1,46 @@
+//! No secret is shown: not by `Debug`, not by the rendered configuration, not by an error.
+
+use crate::given::{environment, refusal_of_file, refusal_of_variable};
+use weft_config::Config;
+
+const SECRET: &str = "hunter2";
+
+#[test]
+fn debug_and_render_hide_secrets() {
+    let loaded = Config::load(&environment(&[
+        ("DATABASE_URL", "postgres://app:hunter2@db:5433/weft?options=hunter2"),
+        ("WEFT_DATABASE_MIGRATION_URL", "postgres://hunter2@db/weft"),
+        ("REDIS_URL", "redis://:hunter2@cache/1"),
+        ("WEFT_DOMAINS_PAYMENTS_KEY", "hunter2"),
+    ]))
+    .unwrap();
+    let debug = format!("{loaded:?} {:?}", loaded.config);
+    assert!(!debug.contains(SECRET), "{debug}");
+    let text = loaded.render();
+    assert!(!text.contains(SECRET), "{text}");
+    assert!(text.contains("database.url = \"postgres://app:***@db:5433/weft?***\"  # DATABASE_URL\n"), "{text}");
+    assert!(text.contains("database.migration_url = \"postgres://***@db/weft\"  # WEFT_DATABASE_MIGRATION_URL\n"));
+    assert!(text.contains("redis.url = \"redis://:***@cache/1\"  # REDIS_URL\n"), "{text}");
+    assert!(text.contains("domains.payments.key = ***  # WEFT_DOMAINS_PAYMENTS_KEY\n"), "{text}");
+    assert!(text.contains("edge.port = 8080  # default\n"), "{text}");
+    assert!(text.contains("# consul.address is not set: discovery in process\n"), "{text}");
+}
+
+#[test]
+fn an_error_about_a_secret_does_not_hold_it() {
+    let refusal = refusal_of_variable("DATABASE_URL", "mysql://app:hunter2@db/weft");
+    assert_eq!(
+        refusal,
+        "DATABASE_URL: database.url: the value is not a PostgreSQL address \
+         (postgres://user:password@host:port/database)"
+    );
+    assert!(!refusal_of_file("[redis]\nurl = \"hunter2\"\n").contains(SECRET));
+}
+
+#[test]
+fn an_address_that_should_hold_no_password_is_refused_without_showing_it() {
+    for value in ["http://app:hunter2@collector:4317", "http//app:hunter2@collector:4317", "http://x/?key=hunter2&@"] {
+        let refusal = refusal_of_variable("OTEL_EXPORTER_OTLP_ENDPOINT", value);
+        assert!(!refusal.contains(SECRET), "{refusal}");
+    }
+}
