@@ -1,1 +1,3 @@
-//! Generated contract of the catalog package.
+//! Generated from `proto/weft/catalog/v1/catalog.proto`, whose comments are the documentation.
+
+include!(concat!(env!("OUT_DIR"), "/contract.rs"));

@@ -1,1 +1,3 @@
-//! Generated contract of the orders package.
+//! Generated from `proto/weft/orders/v1/orders.proto`, whose comments are the documentation.
+
+include!(concat!(env!("OUT_DIR"), "/contract.rs"));
