@@ -1,0 +1,24 @@
+//! Where certificates come from: the trait that the development CA, mounted files and later Consul implement.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::IdentityError;
+use crate::identity::Identity;
+use crate::names::WorkloadName;
+use crate::roots::Roots;
+
+/// Gives out the current certificate of each workload in this process, and the roots that peers' certificates must chain
+/// to.
+///
+/// Both methods are called at every handshake, so an implementation answers from a snapshot in memory and swaps the
+/// snapshot when it rotates. A connection lives on with the certificate it was opened with; new ones get the new.
+pub trait CertificateSource: fmt::Debug + Send + Sync + 'static {
+    /// The current certificate and key of a workload.
+    ///
+    /// Fails with [`IdentityError::UnknownWorkload`] when this process does not hold that workload.
+    fn identity(&self, workload: &WorkloadName) -> Result<Arc<Identity>, IdentityError>;
+
+    /// Who may vouch for peers, now.
+    fn roots(&self) -> Arc<Roots>;
+}
