@@ -1,0 +1,36 @@
+//! Logs, traces and metrics.
+//!
+//! # Problem
+//!
+//! Whoever looks into a failed call has an id from the caller and needs every line, span and count
+//! that belongs to it, from every process it went through.
+//!
+//! # Rule
+//!
+//! - Lines go to stderr (stdout belongs to the command line): pretty on a terminal, otherwise a JSON
+//!   object each. The fields of the spans around an event (`request_id`, `trace_id`, `domain`,
+//!   `method`, `principal`) stand on the event itself, so that a search needs no join.
+//! - Traces are exported by OTLP over gRPC when an endpoint is set, and stay local otherwise. Context
+//!   travels as W3C trace context ([`weft_call::TraceContext`]): [`adopt_parent`] on the way in,
+//!   [`current`] on the way out.
+//! - Each finished call is one line ([`log_call`]) and one observation ([`Metrics::observe_call`]).
+//! - A secret is a type that redacts itself in `Debug`; nothing here looks behind it.
+//!
+//! # Recovery
+//!
+//! A collector that cannot be reached costs spans, never calls: the export queue is bounded and
+//! drops what does not fit. [`Guard::shutdown`] sends what is still queued.
+
+mod access_log;
+mod error;
+mod export;
+mod init;
+mod json_lines;
+mod metrics;
+mod propagation;
+
+pub use access_log::{Record, log_call};
+pub use error::TelemetryError;
+pub use init::{Format, Guard, Settings, init};
+pub use metrics::{Metrics, OPEN_METRICS, Side};
+pub use propagation::{adopt_parent, current};

@@ -1,0 +1,126 @@
+//! Counts and durations of calls, in the OpenMetrics text format.
+//!
+//! Labels are `&'static str` from the contracts: observing a call allocates nothing once the
+//! family's member exists, and a stranger cannot make new members.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use weft_call::Code;
+
+/// The content type of [`Metrics::render`].
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of the duration histogram, in seconds: from a call within the process to the longest
+/// deadlines that contracts give.
+const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Which end of a call observed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The caller.
+    Client,
+    /// The domain that was called.
+    Server,
+    /// The front door.
+    Edge,
+}
+
+impl Side {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Edge => "edge",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    side: &'static str,
+    domain: &'static str,
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    side: &'static str,
+    domain: &'static str,
+    method: &'static str,
+    code: &'static str,
+}
+
+/// The metrics of a process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    calls: Family<Outcome, Counter>,
+    durations: Family<Called, Histogram, fn() -> Histogram>,
+    registry: Arc<Registry>,
+}
+
+impl Metrics {
+    /// Metrics at zero.
+    pub fn new() -> Self {
+        let calls = Family::default();
+        let durations: Family<Called, Histogram, fn() -> Histogram> = Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let mut registry = Registry::with_prefix("weft");
+        registry.register("calls", "Finished calls", calls.clone());
+        registry.register_with_unit("call_duration", "Time from request to reply", Unit::Seconds, durations.clone());
+        Self { calls, durations, registry: Arc::new(registry) }
+    }
+
+    /// Counts a finished call and its duration.
+    pub fn observe_call(&self, side: Side, domain: &'static str, method: &'static str, code: Code, duration: Duration) {
+        let side = side.name();
+        self.calls.get_or_create(&Outcome { side, domain, method, code: code.name() }).inc();
+        self.durations.get_or_create(&Called { side, domain, method }).observe(duration.as_secs_f64());
+    }
+
+    /// All metrics in the OpenMetrics text format; see [`OPEN_METRICS`].
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_counted_by_side_domain_method_and_code() {
+        let metrics = Metrics::new();
+        let clone = metrics.clone();
+        metrics.observe_call(Side::Server, "orders", "CreateOrder", Code::Ok, Duration::from_millis(3));
+        clone.observe_call(Side::Server, "orders", "CreateOrder", Code::Ok, Duration::from_millis(30));
+        metrics.observe_call(Side::Server, "orders", "CreateOrder", Code::NotFound, Duration::from_secs(20));
+        metrics.observe_call(Side::Edge, "orders", "CreateOrder", Code::Ok, Duration::ZERO);
+        let text = metrics.render();
+        for line in [
+            "weft_calls_total{side=\"server\",domain=\"orders\",method=\"CreateOrder\",code=\"OK\"} 2",
+            "weft_calls_total{side=\"server\",domain=\"orders\",method=\"CreateOrder\",code=\"NOT_FOUND\"} 1",
+            "weft_calls_total{side=\"edge\",domain=\"orders\",method=\"CreateOrder\",code=\"OK\"} 1",
+            "weft_call_duration_seconds_bucket{le=\"0.005\",side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 1",
+            "weft_call_duration_seconds_bucket{le=\"10.0\",side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 2",
+            "weft_call_duration_seconds_count{side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 3",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n---\n{text}");
+        }
+    }
+}
