@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use rcgen::{ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
-use rustls::client::ResolvesClientCert;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, Error, HandshakeKind, InvalidMessage, ServerConfig, SignatureScheme};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -253,14 +253,28 @@ async fn plaintext_is_refused() {
     assert!(matches!(&refusal, Refusal::Tls(error) if *error == expected), "{refusal:?}");
 }
 
+/// How the second connection between the two comes about.
+async fn second_handshake(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>) -> Option<HandshakeKind> {
+    talk(Arc::clone(server), Arc::clone(client)).await.0.unwrap();
+    talk(Arc::clone(server), Arc::clone(client)).await.0.unwrap().kind
+}
+
 #[tokio::test]
-async fn no_session_is_resumed() {
+async fn neither_side_resumes_a_session_even_if_the_other_would() {
     let ca = Authority::new();
     let (server, client) = (orders_server(&ca), edge_to_orders(&ca));
-    for _ in 0..2 {
-        let (talked, _) = talk(Arc::clone(&server), Arc::clone(&client)).await;
-        assert_eq!(talked.unwrap().kind, Some(HandshakeKind::Full));
-    }
+    let mut willing = (*server).clone();
+    willing.session_storage = ServerSessionMemoryCache::new(8);
+    willing.send_tls13_tickets = 2;
+    let willing_server = Arc::new(willing);
+    let mut willing = (*client).clone();
+    willing.resumption = Resumption::in_memory_sessions(8);
+    let willing_client = Arc::new(willing);
+
+    let both = second_handshake(&willing_server, &willing_client).await;
+    assert_eq!(both, Some(HandshakeKind::Resumed), "the test would not see a resumption");
+    assert_eq!(second_handshake(&server, &willing_client).await, Some(HandshakeKind::Full));
+    assert_eq!(second_handshake(&willing_server, &client).await, Some(HandshakeKind::Full));
 }
 
 /// A source whose content changes while configurations built from it are in use.
