@@ -1,1 +1,23 @@
-//! The client and server stacks between domains.
+//! The client and server stacks between domains, and the only place where contracts meet tonic.
+//!
+//! Generated contracts know a [`weft_call::Service`] and a [`weft_call::Upstream`], which speak in
+//! encoded messages. This crate puts both on gRPC over HTTP/2 and mutual TLS 1.3, once and for all
+//! contracts: no adapter is generated, and when tonic gives way to its successor this crate changes
+//! and no other.
+//!
+//! - [`Upstreams`] is the client side: one connection to each domain that is called, with the
+//!   deadline, trace and authority of the [`weft_call::Call`].
+//! - [`Server`] is the server side: it proves the peer, rebuilds the call, decides access, runs the
+//!   handler within the deadline, and drains when it is told to stop.
+
+mod client;
+mod codec;
+mod error;
+pub mod metadata;
+mod server;
+mod status;
+
+pub use client::{ForwardBody, UpstreamSettings, Upstreams};
+pub use error::TransportError;
+pub use server::{Admission, Limits, Server, ServerHealth};
+pub use status::{error_from_status, status_from_error};

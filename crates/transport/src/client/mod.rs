@@ -1,0 +1,126 @@
+//! The client side: calls to other domains.
+
+mod connect;
+mod remote;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tonic::transport::{Channel, Endpoint};
+use tower::ServiceExt;
+use weft_call::{Error, MeshReason, Upstream};
+use weft_discovery::Resolver;
+use weft_telemetry::Metrics;
+use weft_workload_identity::{CertificateSource, WorkloadName, client_config};
+
+use crate::error::TransportError;
+use connect::Connector;
+use remote::Remote;
+
+/// The body of a forwarded answer.
+pub type ForwardBody = tonic::body::Body;
+
+/// How connections to other domains behave.
+#[derive(Clone, Debug)]
+pub struct UpstreamSettings {
+    /// For name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// An idle connection is probed this often.
+    pub keep_alive_interval: Duration,
+    /// A probe that is not answered for so long ends the connection.
+    pub keep_alive_timeout: Duration,
+    /// Largest message that is read, in bytes.
+    pub message_limit: usize,
+}
+
+impl Default for UpstreamSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(3),
+            keep_alive_interval: Duration::from_secs(20),
+            keep_alive_timeout: Duration::from_secs(10),
+            message_limit: 4 * 1024 * 1024,
+        }
+    }
+}
+
+/// The connections of one workload to the domains that it calls. Cloning it shares them.
+#[derive(Clone)]
+pub struct Upstreams(Arc<Shared>);
+
+struct Shared {
+    own: WorkloadName,
+    resolver: Arc<dyn Resolver>,
+    certificates: Arc<dyn CertificateSource>,
+    metrics: Metrics,
+    settings: UpstreamSettings,
+    channels: Mutex<HashMap<String, Channel>>,
+}
+
+impl Upstreams {
+    /// For the workload `own`. Nothing is connected before it is called.
+    pub fn new(
+        own: WorkloadName,
+        resolver: Arc<dyn Resolver>,
+        certificates: Arc<dyn CertificateSource>,
+        metrics: Metrics,
+        settings: UpstreamSettings,
+    ) -> Self {
+        Self(Arc::new(Shared { own, resolver, certificates, metrics, settings, channels: Mutex::default() }))
+    }
+
+    /// A domain as a client sees it. That the domain exists is found out when it is called.
+    pub fn upstream(&self, domain: &str) -> Result<Arc<dyn Upstream>, TransportError> {
+        let channel = self.channel(domain)?;
+        Ok(Arc::new(Remote::new(channel, self.0.metrics.clone(), self.0.settings.message_limit)))
+    }
+
+    /// Sends a gRPC request to a domain as it is, its body unread: for the edge. The caller has
+    /// written the call's metadata.
+    pub async fn forward<B>(&self, domain: &str, request: http::Request<B>) -> Result<http::Response<ForwardBody>, Error>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let channel = self.channel(domain).map_err(Error::internal)?;
+        let unreachable =
+            |error| Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached")).with_source(error);
+        channel.oneshot(request.map(tonic::body::Body::new)).await.map_err(unreachable)
+    }
+
+    fn channel(&self, domain: &str) -> Result<Channel, TransportError> {
+        let mut channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = channels.get(domain) {
+            return Ok(channel.clone());
+        }
+        let channel = self.open(domain)?;
+        channels.insert(domain.to_owned(), channel.clone());
+        Ok(channel)
+    }
+
+    fn open(&self, domain: &str) -> Result<Channel, TransportError> {
+        let Shared { own, resolver, certificates, settings, .. } = &*self.0;
+        let peer: WorkloadName = domain.parse()?;
+        let tls = client_config(Arc::clone(certificates), own, &peer)?;
+        let connector = Connector::new(domain, Arc::clone(resolver), tls, settings.connect_timeout);
+        // The authority is never resolved or verified: the connector knows the way, and the peer is
+        // proven by its SPIFFE id.
+        Ok(Endpoint::from_static("http://mesh.invalid")
+            .http2_keep_alive_interval(settings.keep_alive_interval)
+            .keep_alive_timeout(settings.keep_alive_timeout)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(1024 * 1024)
+            .initial_connection_window_size(4 * 1024 * 1024)
+            .connect_with_connector_lazy(connector))
+    }
+}
+
+impl std::fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstreams").field("own", &self.0.own).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! One call to a domain in another place.
+//!
+//! Rule: the deadline is the earlier of the caller's and the contract's, and it is checked before
+//! anything is sent; inside a database transaction nothing is sent at all (see
+//! [`weft_call::transaction`]). A call that ends early, for whatever reason, resets its stream, so
+//! that the other side stops working on it.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use http::HeaderMap;
+use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery, metadata::MetadataMap, transport::Channel};
+use tracing::Instrument;
+use weft_call::{
+    BoxFuture, Call, Code, Deadline, Error, MeshReason, MethodContract, MethodKind, Payload, Reply, Result, Streaming, Upstream,
+    transaction,
+};
+use weft_telemetry::{Metrics, Side};
+
+use crate::{codec::Encoded, metadata, status::error_from_status};
+
+/// A domain in another place.
+pub(super) struct Remote {
+    grpc: Grpc<Channel>,
+    metrics: Metrics,
+}
+
+impl Remote {
+    pub(super) fn new(channel: Channel, metrics: Metrics, message_limit: usize) -> Self {
+        let grpc = Grpc::new(channel).max_decoding_message_size(message_limit).max_encoding_message_size(message_limit);
+        Self { grpc, metrics }
+    }
+
+    async fn send(&self, call: &Call, method: &'static MethodContract, request: Payload) -> Result<Reply<Payload>> {
+        if transaction::is_held() {
+            let what = format!("{} was called inside a database transaction", method.path);
+            return Err(Error::internal(what));
+        }
+        let Some(deadline) = budget(call, method) else { return self.exchange(call, method, request, None).await };
+        let left = deadline.remaining();
+        let spent = || Error::new(MeshReason::DeadlineSpent, format!("no time was left for {}", method.path));
+        if left.is_zero() {
+            return Err(spent());
+        }
+        tokio::time::timeout(left, self.exchange(call, method, request, Some(left))).await.map_err(|_| spent())?
+    }
+
+    async fn exchange(
+        &self,
+        call: &Call,
+        method: &'static MethodContract,
+        request: Payload,
+        left: Option<Duration>,
+    ) -> Result<Reply<Payload>> {
+        let mut headers = HeaderMap::with_capacity(8);
+        let trace = weft_telemetry::current(&tracing::Span::current());
+        metadata::inject(call, trace.as_ref().unwrap_or(call.trace()), left, &mut headers);
+        let mut grpc = self.grpc.clone();
+        let unreachable = |error| {
+            Error::new(MeshReason::UpstreamUnavailable, format!("{} cannot be reached", method.domain)).with_source(error)
+        };
+        grpc.ready().await.map_err(unreachable)?;
+        let request = into_request(headers, request);
+        let response = grpc.streaming(request, PathAndQuery::from_static(method.path), Encoded).await;
+        let (headers, stream, _) = response.map_err(|status| error_from_status(&status))?.into_parts();
+        let mut reply = reply(headers.into_headers());
+        if matches!(method.kind, MethodKind::Unary | MethodKind::ClientStreaming) {
+            let (message, trailers) = only_message(stream).await?;
+            reply.trailers = trailers;
+            return Ok(reply.map(|()| Payload::Message(message)));
+        }
+        let stream: Streaming<Bytes> = Box::pin(stream.map(|item| item.map_err(|status| error_from_status(&status))));
+        Ok(reply.map(|()| Payload::Stream(stream)))
+    }
+}
+
+impl Upstream for Remote {
+    fn call<'a>(
+        &'a self,
+        call: &'a Call,
+        method: &'static MethodContract,
+        request: Payload,
+    ) -> BoxFuture<'a, Result<Reply<Payload>>> {
+        let span = tracing::info_span!("upstream", otel.kind = "client", domain = method.domain, method = method.name);
+        Box::pin(
+            async move {
+                let started = Instant::now();
+                let result = self.send(call, method, request).await;
+                let code = result.as_ref().err().map_or(Code::Ok, Error::code);
+                self.metrics.observe_call(Side::Client, method.domain, method.name, code, started.elapsed());
+                result
+            }
+            .instrument(span),
+        )
+    }
+}
+
+/// The earlier of the caller's deadline and the contract's.
+fn budget(call: &Call, method: &MethodContract) -> Option<Deadline> {
+    let own = method.deadline.map(Deadline::after);
+    match (call.deadline(), own) {
+        (Some(a), Some(b)) => Some(a.earlier(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+type Outgoing = std::pin::Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+fn into_request(headers: HeaderMap, payload: Payload) -> Request<Outgoing> {
+    let (none, metadata) = (tonic::Extensions::new(), MetadataMap::from_headers(headers));
+    match payload {
+        Payload::Message(message) => {
+            Request::from_parts(metadata, none, Box::pin(futures_util::stream::iter([message])) as Outgoing)
+        }
+        Payload::Stream(stream) => {
+            let mut request = Request::from_parts(metadata, none, ());
+            let cancel = request.cancellation_handle();
+            // An error among the requests resets the stream: to just end it would look complete.
+            let until_error = stream.scan(Some(cancel), |cancel, item| {
+                let item = item.map_err(|error| {
+                    tracing::debug!(%error, "the request stream failed; the call is reset");
+                    cancel.take().map(tonic::CancellationHandle::cancel)
+                });
+                std::future::ready(item.ok())
+            });
+            request.map(|()| Box::pin(until_error) as Outgoing)
+        }
+    }
+}
+
+/// Headers of the answer, without those of gRPC itself.
+fn reply(mut headers: HeaderMap) -> Reply<()> {
+    let status = headers.remove(&metadata::HTTP_STATUS).and_then(|status| status.to_str().ok()?.parse().ok());
+    for name in ["content-type", "date", "grpc-status", "grpc-message", "grpc-encoding", "grpc-accept-encoding"] {
+        headers.remove(name);
+    }
+    Reply { message: (), status, headers, trailers: HeaderMap::new() }
+}
+
+async fn only_message(mut stream: tonic::Streaming<Bytes>) -> Result<(Bytes, HeaderMap)> {
+    let failed = |status: tonic::Status| error_from_status(&status);
+    let missing = || Error::new(MeshReason::MalformedMessage, "the domain answered without a message");
+    let message = stream.message().await.map_err(failed)?.ok_or_else(missing)?;
+    if stream.message().await.map_err(failed)?.is_some() {
+        return Err(Error::new(MeshReason::MalformedMessage, "the domain answered with more than one message"));
+    }
+    let mut trailers = stream.trailers().await.map_err(failed)?.unwrap_or_default().into_headers();
+    trailers.remove("grpc-status");
+    trailers.remove("grpc-message");
+    Ok((message, trailers))
+}

@@ -1,0 +1,168 @@
+//! How a call travels in headers, and the only names that it travels under.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use uuid::Uuid;
+use weft_call::{Call, IdempotencyKey, Principal, RequestId, Scope, TenantId, TraceContext};
+
+/// The principal's signed assertion.
+pub static ASSERTION: HeaderName = HeaderName::from_static("weft-assertion-bin");
+/// The tenant for which a domain acts on its own account.
+pub static TENANT: HeaderName = HeaderName::from_static("weft-tenant");
+/// The HTTP status that a reply asks the edge for.
+pub static HTTP_STATUS: HeaderName = HeaderName::from_static("weft-http-status");
+/// The id that all log lines of a request share.
+pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The key that marks repeats.
+pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The time left for the call (gRPC over HTTP/2, "Timeout").
+pub static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// W3C trace context.
+pub static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// W3C trace context, the vendors' part.
+pub static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Longest assertion that is read, in base64 characters.
+const ASSERTION_LIMIT: usize = 12 * 1024;
+
+fn value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok()
+}
+
+/// Writes what travels with the call. Headers of these names that stand already are replaced or
+/// removed, so that nothing a stranger sent passes for the call's own.
+pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, headers: &mut HeaderMap) {
+    let mut set = |name: &HeaderName, value: Option<HeaderValue>| match value {
+        Some(value) => _ = headers.insert(name, value),
+        None => _ = headers.remove(name),
+    };
+    set(&REQUEST_ID, value(call.request_id().as_str()));
+    set(&TRACEPARENT, value(&trace.traceparent()));
+    set(&TRACESTATE, Some(trace.state.as_ref()).filter(|state| !state.is_empty()).and_then(value));
+    set(&ASSERTION, call.authority().and_then(|assertion| value(&STANDARD_NO_PAD.encode(assertion))));
+    let acts_alone = matches!(call.principal(), Principal::Job { .. } | Principal::Workload(_));
+    set(
+        &TENANT,
+        match call.scope() {
+            Scope::Tenant(tenant) if acts_alone => value(&tenant.to_string()),
+            _ => None,
+        },
+    );
+    set(&IDEMPOTENCY_KEY, call.idempotency_key().and_then(|key| value(key.as_str())));
+    set(&header::IF_MATCH, call.if_match().and_then(value));
+    set(&TIMEOUT, timeout.and_then(|timeout| value(&format_timeout(timeout))));
+}
+
+/// What a peer's headers say of a call; what cannot be read is as if it had not come, save that a
+/// broken idempotency key must not silently unprotect a change: it is for the caller to refuse.
+#[derive(Debug, Default)]
+pub struct Extracted {
+    /// The id that all log lines of the request share.
+    pub request_id: Option<RequestId>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceContext>,
+    /// The signed assertion, not yet verified.
+    pub assertion: Option<Bytes>,
+    /// The tenant for which a domain acts on its own account.
+    pub tenant: Option<TenantId>,
+    /// The key that marks repeats; an error if one came that cannot be used.
+    pub idempotency_key: Option<Result<IdempotencyKey, weft_call::IdempotencyKeyError>>,
+    /// The etag that the caller expects.
+    pub if_match: Option<String>,
+    /// The time left for the call.
+    pub timeout: Option<Duration>,
+}
+
+/// Reads what [`inject`] wrote.
+pub fn extract(headers: &HeaderMap) -> Extracted {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    Extracted {
+        request_id: text(&REQUEST_ID).and_then(|id| RequestId::parse(id).ok()),
+        trace: text(&TRACEPARENT).and_then(|parent| TraceContext::parse(parent, text(&TRACESTATE))),
+        assertion: text(&ASSERTION)
+            .filter(|assertion| assertion.len() <= ASSERTION_LIMIT)
+            .and_then(|assertion| STANDARD_NO_PAD.decode(assertion.trim_end_matches('=')).ok())
+            .map(Bytes::from),
+        tenant: text(&TENANT).and_then(|tenant| Uuid::try_parse(tenant).ok()).map(TenantId),
+        idempotency_key: headers
+            .get(&IDEMPOTENCY_KEY)
+            .map(|key| key.to_str().map_or(Err(weft_call::IdempotencyKeyError), IdempotencyKey::parse)),
+        if_match: text(&header::IF_MATCH).map(str::to_owned),
+        timeout: text(&TIMEOUT).and_then(parse_timeout),
+    }
+}
+
+/// `grpc-timeout`: at most eight digits and a unit. Rounded up to whole units, at least one.
+pub fn format_timeout(timeout: Duration) -> String {
+    const LARGEST: u128 = 99_999_999;
+    let micros = timeout.as_nanos().div_ceil(1000).max(1);
+    if micros <= LARGEST {
+        return format!("{micros}u");
+    }
+    let millis = timeout.as_millis();
+    if millis <= LARGEST { format!("{millis}m") } else { format!("{}S", u128::from(timeout.as_secs()).min(LARGEST)) }
+}
+
+/// Reads `grpc-timeout`; `None` if it breaks the grammar.
+pub fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_call::{CallBuilder, Clock};
+
+    use super::*;
+
+    #[test]
+    fn a_call_reads_back_as_it_was_written() {
+        let mut parts = CallBuilder::new(Clock::system());
+        parts.authority = Some(Bytes::from_static(b"signed"));
+        parts.idempotency_key = IdempotencyKey::parse("k-1").ok();
+        parts.if_match = Some("\"7\"".into());
+        let call = parts.build();
+        let mut headers = HeaderMap::new();
+        headers.insert(&TENANT, HeaderValue::from_static("0192f7c4-58a5-7cc0-8a3e-2b1c9d7e6f50"));
+        inject(&call, call.trace(), Some(Duration::from_millis(1500)), &mut headers);
+        let read = extract(&headers);
+        assert_eq!(read.request_id.as_ref(), Some(call.request_id()));
+        assert_eq!(read.trace.as_ref(), Some(call.trace()));
+        assert_eq!(read.assertion.as_deref(), Some(b"signed".as_slice()));
+        assert_eq!(read.idempotency_key, Some(IdempotencyKey::parse("k-1")));
+        assert_eq!(read.if_match.as_deref(), Some("\"7\""));
+        assert_eq!(read.timeout, Some(Duration::from_millis(1500)));
+        assert_eq!(read.tenant, None, "a header that the call does not own is removed");
+    }
+
+    #[test]
+    fn timeouts_follow_the_grammar() {
+        for (text, expected) in
+            [("1H", 3600.0), ("2M", 120.0), ("3S", 3.0), ("4m", 0.004), ("5u", 0.000_005), ("6n", 0.000_000_006)]
+        {
+            assert_eq!(parse_timeout(text), Some(Duration::from_secs_f64(expected)), "{text}");
+        }
+        for bad in ["", "S", "1", "-1S", "123456789S", "1s", "1é", " 1S"] {
+            assert_eq!(parse_timeout(bad), None, "{bad:?}");
+        }
+        for timeout in [Duration::ZERO, Duration::from_nanos(1), Duration::from_mins(10), Duration::from_hours(100_000)] {
+            let text = format_timeout(timeout);
+            assert!(text.len() <= 9 && parse_timeout(&text).is_some_and(|read| !read.is_zero()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Connections: accepted one by one, proven by mutual TLS, drained when the server stops.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+use weft_workload_identity::{PeerIdentity, peer_identity};
+
+use super::{Server, execution};
+
+/// A listener that fails is asked again after this: mostly it is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) async fn accept(server: Arc<Server>, listener: TcpListener, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(server.limits.connections));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let next = async {
+            // The semaphore is never closed, so a permit always comes.
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            () = stop.cancelled() => break,
+            next = next => next,
+        };
+        match accepted {
+            Ok((tcp, from)) => {
+                tokio::spawn(serve(Arc::clone(&server), tcp, from, graceful.watcher(), place));
+            }
+            Err(error) => {
+                tracing::warn!(%error, domain = server.service.contract().domain, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(server.limits.drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!(domain = server.service.contract().domain, "calls were cut: they did not end within the drain time");
+    }
+}
+
+async fn serve(server: Arc<Server>, tcp: TcpStream, from: SocketAddr, watcher: Watcher, place: Option<OwnedSemaphorePermit>) {
+    let _place = place;
+    let domain = server.service.contract().domain;
+    let proven = tokio::time::timeout(server.limits.handshake, prove(&server, tcp)).await;
+    let (tls, peer) = match proven.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(proven) => proven,
+        Err(error) => {
+            tracing::info!(%error, %from, domain, "a connection was refused");
+            return;
+        }
+    };
+    let peer = Arc::new(peer);
+    let requests = service_fn({
+        let server = Arc::clone(&server);
+        move |request: http::Request<Incoming>| {
+            let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
+            async move { Ok::<_, Infallible>(execution::respond(&server, &peer, request).await) }
+        }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(server.limits.streams)
+        .max_header_list_size(server.limits.headers)
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .keep_alive_interval(Some(Duration::from_secs(20)))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .serve_connection(TokioIo::new(tls), requests);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, %from, domain, "a connection ended early");
+    }
+}
+
+/// The TLS handshake, and who the peer is by its certificate.
+async fn prove(server: &Server, tcp: TcpStream) -> io::Result<(TlsStream<TcpStream>, PeerIdentity)> {
+    tcp.set_nodelay(true)?;
+    let tls = TlsAcceptor::from(Arc::clone(&server.tls)).accept(tcp).await?;
+    let certificates = tls.get_ref().1.peer_certificates().unwrap_or_default();
+    let peer = peer_identity(&*server.certificates, certificates).map_err(io::Error::other)?;
+    Ok((tls, peer))
+}

@@ -1,0 +1,123 @@
+//! The server side: one domain on its port.
+
+mod admission;
+mod connection;
+mod execution;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_util::sync::CancellationToken;
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
+use weft_call::{MethodContract, Replays, Service};
+use weft_telemetry::Metrics;
+use weft_workload_identity::{CertificateSource, WorkloadName, server_config};
+
+use crate::error::TransportError;
+
+pub use admission::Admission;
+
+/// What strangers may use up.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once; more wait in the listener's queue.
+    pub connections: usize,
+    /// Calls at once on one connection.
+    pub streams: u32,
+    /// Largest message, in bytes.
+    pub message: usize,
+    /// Largest header list, in bytes.
+    pub headers: u32,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// For calls under way once the server is told to stop; then they are cut.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            streams: 1024,
+            message: 4 * 1024 * 1024,
+            headers: 64 * 1024,
+            handshake: Duration::from_secs(10),
+            drain: Duration::from_secs(20),
+        }
+    }
+}
+
+/// One domain on its port.
+pub struct Server {
+    service: Arc<dyn Service>,
+    methods: HashMap<&'static str, &'static MethodContract>,
+    replays: Arc<dyn Replays>,
+    admission: Admission,
+    certificates: Arc<dyn CertificateSource>,
+    tls: Arc<ServerConfig>,
+    health: HealthServer<HealthService>,
+    metrics: Metrics,
+    limits: Limits,
+}
+
+/// Tells callers of `grpc.health.v1` whether the domain can work.
+#[derive(Clone)]
+pub struct ServerHealth {
+    reporter: HealthReporter,
+    service: &'static str,
+}
+
+impl ServerHealth {
+    /// Says so from now on.
+    pub async fn set_serving(&self, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.reporter.set_service_status(self.service, status).await;
+        self.reporter.set_service_status("", status).await;
+    }
+}
+
+impl std::fmt::Debug for ServerHealth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ServerHealth").field(&self.service).finish()
+    }
+}
+
+impl Server {
+    /// A server that proves itself as the workload of the service's domain. It reports not serving
+    /// until [`ServerHealth::set_serving`] is told otherwise.
+    pub fn new(
+        service: Arc<dyn Service>,
+        replays: Arc<dyn Replays>,
+        admission: Admission,
+        certificates: Arc<dyn CertificateSource>,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> Result<(Self, ServerHealth), TransportError> {
+        let contract = service.contract();
+        let workload: WorkloadName = contract.domain.parse()?;
+        let tls = server_config(Arc::clone(&certificates), &workload)?;
+        let methods = contract.methods.iter().map(|method| (method.path, method)).collect();
+        let reporter = HealthReporter::new();
+        let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
+        let reported = ServerHealth { reporter, service: contract.name };
+        let server = Self { service, methods, replays, admission, certificates, tls, health, metrics, limits };
+        Ok((server, reported))
+    }
+
+    /// Serves until `stop` is cancelled, then drains: no new connection, GOAWAY on the old ones, and
+    /// a limit of time for the calls under way.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        connection::accept(Arc::new(self), listener, stop).await;
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Server").field(&self.service.contract().name).finish()
+    }
+}
