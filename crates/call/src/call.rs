@@ -1,6 +1,12 @@
 //! The one thing that travels with a request, from the edge to the last domain.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -14,11 +20,24 @@ use crate::{
 /// Who asks, for whom, until when, and in which trace. It is passed, never global; an outgoing client
 /// takes it, so that nothing is forgotten on the way. Cloning it is cheap.
 #[derive(Clone, Debug)]
-pub struct Call(Arc<CallBuilder>);
+pub struct Call(Arc<CallBuilder>, Arc<AtomicBool>);
+
+/// Within its minute, whoever holds an assertion acts as the principal: it is kept out of logs.
+impl fmt::Debug for CallBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method.map(|method| method.path))
+            .field("request_id", &self.request_id)
+            .field("principal", &self.principal)
+            .field("scope", &self.scope)
+            .field("authority", &self.authority.as_ref().map(|_| "[redacted]"))
+            .finish_non_exhaustive()
+    }
+}
 
 /// The parts of a [`Call`]. Transports fill them from what the peer proved and sent; tests as they
 /// like.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CallBuilder {
     /// The method being called; `None` outside of one, as in a job.
     pub method: Option<&'static MethodContract>,
@@ -70,7 +89,7 @@ impl CallBuilder {
 
     /// The finished call.
     pub fn build(self) -> Call {
-        Call(Arc::new(self))
+        Call(Arc::new(self), Arc::default())
     }
 }
 
@@ -185,6 +204,17 @@ impl Call {
         self.changed(|call| call.deadline = Some(call.deadline.map_or(deadline, |own| own.earlier(deadline))))
     }
 
+    /// True once a write of this call is committed, in any of its clones. A KEYED call makes one
+    /// write: the record of a second could not be told from that of a repeat.
+    pub fn has_written(&self) -> bool {
+        self.1.load(Ordering::Acquire)
+    }
+
+    /// Remembers that a write of this call is committed; for the store.
+    pub fn set_written(&self) {
+        self.1.store(true, Ordering::Release);
+    }
+
     pub(crate) fn with_digest(&self, digest: Digest) -> Self {
         self.changed(|call| call.digest = Some(digest))
     }
@@ -192,7 +222,7 @@ impl Call {
     fn changed(&self, change: impl FnOnce(&mut CallBuilder)) -> Self {
         let mut parts = CallBuilder::clone(&self.0);
         change(&mut parts);
-        parts.build()
+        Self(Arc::new(parts), Arc::clone(&self.1))
     }
 }
 
@@ -230,8 +260,8 @@ impl RequestId {
     }
 }
 
-impl std::fmt::Display for RequestId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
