@@ -1,1 +1,59 @@
-//! What a domain sees of the mesh.
+//! What a domain sees of the mesh, and the runtime that runs domains.
+//!
+//! A domain is a contract, a handler, migrations and jobs, put together as a [`Domain`]:
+//!
+//! ```ignore
+//! pub fn domain() -> Domain {
+//!     Domain::new::<OrdersContract>()
+//!         .migrations(migrations!())
+//!         .statements(store::STATEMENTS)
+//!         .serve(|cx| Orders::new(cx.store(), cx.client::<CatalogClient>()))
+//!         .every("expire_unpaid", minutes(1), Orders::expire_unpaid)
+//!         .build()
+//! }
+//! ```
+//!
+//! [`Runtime`] starts any set of them in one process: each on its own port, behind mutual TLS, with
+//! its own database. The same code runs in one process or in thirty.
+
+mod admin;
+mod context;
+mod domain;
+mod error;
+mod job;
+mod runtime;
+
+use std::time::Duration;
+
+pub use weft_call::{
+    Call, CallBuilder, Clock, Code, Contract, Deadline, Error, FieldViolation, IdempotencyKey, MeshReason, Permissions,
+    Principal, Reason, Reply, Result, Scope, ServiceAccount, Streaming, TenantId, User,
+};
+/// Records of a domain: statements, scoped transactions, page tokens.
+pub use weft_store as store;
+pub use weft_store::migrations;
+
+pub use context::Context;
+pub use domain::{Domain, DomainBuilder, ServedDomain};
+pub use error::StartError;
+pub use job::JobFn;
+pub use runtime::{Migrations, Running, Runtime};
+
+/// What generated code names; the root that `weft_codegen` is told for crates of this repository.
+#[doc(hidden)]
+pub use weft_call as call;
+
+/// A span of seconds.
+pub const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// A span of minutes.
+pub const fn minutes(count: u64) -> Duration {
+    Duration::from_mins(count)
+}
+
+/// A span of hours.
+pub const fn hours(count: u64) -> Duration {
+    Duration::from_hours(count)
+}

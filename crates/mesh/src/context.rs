@@ -1,0 +1,78 @@
+//! What a domain's handler is made of.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use serde::de::DeserializeOwned;
+use weft_call::{BoxFuture, Call, Calls, Client, Clock, Declares, Error, MethodContract, Payload, Reply, Result, Upstream};
+use weft_config::Config;
+use weft_store::Store;
+use weft_transport::{TransportError, Upstreams};
+
+use crate::StartError;
+
+/// What the mesh gives to a domain when it starts.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) clock: Clock,
+    pub(crate) config: Arc<Config>,
+}
+
+/// What a domain with the contract `C` makes its handler of.
+pub struct Context<'a, C> {
+    parts: &'a Parts,
+    contract: PhantomData<C>,
+}
+
+impl<'a, C: Declares> Context<'a, C> {
+    pub(crate) fn new(parts: &'a Parts) -> Self {
+        Self { parts, contract: PhantomData }
+    }
+
+    /// The domain's records.
+    pub fn store(&self) -> Store {
+        self.parts.store.clone()
+    }
+
+    /// A client of another domain. Only what the contract declares in `calls` compiles.
+    pub fn client<K: Client>(&self) -> K
+    where
+        C: Calls<K>,
+    {
+        let upstream = self.parts.upstreams.upstream(K::SERVICE.domain);
+        // A workload name or certificate that is missing was found when the process started; what is
+        // left is reported by the calls themselves.
+        K::over(upstream.unwrap_or_else(|error| Arc::new(Unusable(Arc::new(error)))))
+    }
+
+    /// The domain's own settings, from `[domains.NAME]`.
+    pub fn settings<T: DeserializeOwned + Default>(&self) -> Result<T, StartError> {
+        Ok(self.parts.config.domains.read(C::CONTRACT.domain)?)
+    }
+
+    /// The configuration of the process.
+    pub fn config(&self) -> &Config {
+        &self.parts.config
+    }
+
+    /// The time of day.
+    pub fn clock(&self) -> Clock {
+        self.parts.clock.clone()
+    }
+}
+
+impl<C: Declares> std::fmt::Debug for Context<'_, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Context").field(&C::CONTRACT.domain).finish()
+    }
+}
+
+/// A domain that cannot be connected to; every call says why.
+struct Unusable(Arc<TransportError>);
+
+impl Upstream for Unusable {
+    fn call<'a>(&'a self, _: &'a Call, _: &'static MethodContract, _: Payload) -> BoxFuture<'a, Result<Reply<Payload>>> {
+        let error = Arc::clone(&self.0);
+        Box::pin(async move { Err(Error::internal(error)) })
+    }
+}

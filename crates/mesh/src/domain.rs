@@ -1,0 +1,168 @@
+//! A domain: its contract, its records, its handler, its jobs.
+
+use std::{marker::PhantomData, sync::Arc, time::Duration};
+
+use weft_call::{Contract, Declares, Result, Serves, Service};
+use weft_store::{DomainSchema, Migrations, Statement};
+
+use crate::{
+    Context, StartError,
+    context::Parts,
+    job::{Job, JobFn, Run},
+};
+
+/// A domain that a process can run.
+pub struct Domain {
+    pub(crate) contract: &'static Contract,
+    pub(crate) schema: DomainSchema,
+    pub(crate) port: Option<u16>,
+    pub(crate) job_names: Vec<(&'static str, Duration)>,
+    pub(crate) start: Box<dyn FnOnce(&Parts) -> Result<Started, StartError> + Send>,
+}
+
+/// A domain whose handler is made.
+pub(crate) struct Started {
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) jobs: Vec<Job>,
+}
+
+impl Domain {
+    /// Begins a domain with the contract `C`.
+    #[expect(clippy::new_ret_no_self, reason = "a domain is complete only when it has a handler")]
+    pub fn new<C: Declares>() -> DomainBuilder<C> {
+        DomainBuilder { schema: DomainSchema::new(C::CONTRACT.domain), contract: PhantomData }
+    }
+
+    /// Its name: `orders`.
+    pub fn name(&self) -> &'static str {
+        self.contract.domain
+    }
+
+    /// Its contract.
+    pub fn contract(&self) -> &'static Contract {
+        self.contract
+    }
+
+    /// Its records: migrations and statements.
+    pub fn schema(&self) -> &DomainSchema {
+        &self.schema
+    }
+
+    /// Its jobs and their periods. They run in a system scope.
+    pub fn jobs(&self) -> &[(&'static str, Duration)] {
+        &self.job_names
+    }
+
+    /// Its port, unless the configuration says another.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// The port that [`Domain::port`] set.
+    pub fn default_port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+impl std::fmt::Debug for Domain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Domain").field(&self.name()).finish()
+    }
+}
+
+/// A domain without a handler yet.
+#[derive(Debug)]
+pub struct DomainBuilder<C> {
+    schema: DomainSchema,
+    contract: PhantomData<C>,
+}
+
+type Make<C, H> = Box<dyn for<'a> FnOnce(&Context<'a, C>) -> Result<H, StartError> + Send>;
+
+impl<C: Declares> DomainBuilder<C> {
+    /// Its migrations: `migrations!()` takes them from the crate's folder `migrations`.
+    #[must_use]
+    pub fn migrations(mut self, migrations: Migrations) -> Self {
+        self.schema = self.schema.migrations(migrations);
+        self
+    }
+
+    /// Its statements: the table that `statements!` makes.
+    #[must_use]
+    pub fn statements(mut self, statements: &'static [&'static Statement]) -> Self {
+        self.schema = self.schema.statements(statements);
+        self
+    }
+
+    /// Its handler.
+    pub fn serve<H>(self, make: impl for<'a> FnOnce(&Context<'a, C>) -> H + Send + 'static) -> ServedDomain<C, H>
+    where
+        C: Serves<H>,
+    {
+        self.try_serve(|context| Ok(make(context)))
+    }
+
+    /// Its handler, where making it can fail: for a setting that is wrong, say.
+    pub fn try_serve<H>(
+        self,
+        make: impl for<'a> FnOnce(&Context<'a, C>) -> Result<H, StartError> + Send + 'static,
+    ) -> ServedDomain<C, H>
+    where
+        C: Serves<H>,
+    {
+        ServedDomain { schema: self.schema, make: Box::new(make), jobs: Vec::new() }
+    }
+}
+
+/// A domain with a handler, to which jobs can be added.
+pub struct ServedDomain<C, H> {
+    schema: DomainSchema,
+    make: Make<C, H>,
+    jobs: Vec<Spec<H>>,
+}
+
+struct Spec<H> {
+    name: &'static str,
+    period: Duration,
+    run: Arc<dyn for<'a> JobFn<'a, H>>,
+}
+
+impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
+    /// Runs `job` after each `period`.
+    #[must_use]
+    pub fn every(mut self, name: &'static str, period: Duration, job: impl for<'a> JobFn<'a, H>) -> Self {
+        self.jobs.push(Spec { name, period, run: Arc::new(job) });
+        self
+    }
+
+    /// The finished domain.
+    pub fn build(self) -> Domain {
+        let Self { schema, make, jobs } = self;
+        let job_names = jobs.iter().map(|job| (job.name, job.period)).collect();
+        let start = move |parts: &Parts| {
+            let handler = Arc::new(make(&Context::new(parts))?);
+            let jobs = jobs.into_iter().map(|spec| spec.ready(C::CONTRACT.domain, &handler)).collect();
+            Ok(Started { service: C::service(handler), jobs })
+        };
+        Domain { contract: C::CONTRACT, schema, port: None, job_names, start: Box::new(start) }
+    }
+}
+
+impl<C: Declares, H> std::fmt::Debug for ServedDomain<C, H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ServedDomain").field(&C::CONTRACT.domain).finish()
+    }
+}
+
+impl<H: Send + Sync + 'static> Spec<H> {
+    fn ready(self, domain: &'static str, handler: &Arc<H>) -> Job {
+        let (handler, job) = (Arc::clone(handler), self.run);
+        let run: Run = Arc::new(move |call| {
+            let (handler, job) = (Arc::clone(&handler), Arc::clone(&job));
+            Box::pin(async move { job.run(&handler, &call).await })
+        });
+        Job { domain, name: self.name, period: self.period, run }
+    }
+}

@@ -1,0 +1,72 @@
+//! What keeps a process from starting: one sentence that names it.
+
+use std::{io, net::SocketAddr};
+
+use weft_config::ConfigError;
+use weft_store::StoreError;
+use weft_transport::TransportError;
+use weft_workload_identity::IdentityError;
+
+/// What keeps a process from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting of a domain is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A database cannot be used.
+    #[error("the store of {domain}: {source}")]
+    Store {
+        /// Whose.
+        domain: &'static str,
+        /// Why.
+        source: StoreError,
+    },
+    /// The databases cannot be opened.
+    #[error(transparent)]
+    Databases(StoreError),
+    /// A schema is older than this binary.
+    #[error("the database of {domain} lacks migrations ({pending}): run `weft migrate`")]
+    MigrationsPending {
+        /// Whose.
+        domain: &'static str,
+        /// Which.
+        pending: String,
+    },
+    /// The certificates cannot be had.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A server or client cannot be set up.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// A port cannot be listened on.
+    #[error("{what} cannot listen on {address}: {source} (setting {setting})")]
+    Listen {
+        /// Who.
+        what: String,
+        /// Where.
+        address: SocketAddr,
+        /// The setting that moves it.
+        setting: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A domain calls another that is neither in this process nor named by the configuration.
+    #[error("{domain} calls {callee}, which is not in this process: set mesh.upstreams.{callee} to its HOST:PORT")]
+    UpstreamUnknown {
+        /// Who calls.
+        domain: &'static str,
+        /// Whom.
+        callee: String,
+    },
+    /// Two domains of one process have one name.
+    #[error("the domain {0} is registered twice")]
+    DomainTwice(&'static str),
+    /// Something of the domain's own.
+    #[error("{domain} cannot start: {reason}")]
+    Domain {
+        /// Which.
+        domain: &'static str,
+        /// Why.
+        reason: String,
+    },
+}

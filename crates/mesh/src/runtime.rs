@@ -1,0 +1,182 @@
+//! Runs domains in one process.
+//!
+//! Start: databases and migrations, certificates, ports, handlers, servers, jobs, and last the admin
+//! port says ready. Nothing serves before everything is there, and what is missing stops the start
+//! with one sentence. Stop: readiness fails first, then servers drain, then jobs end.
+
+mod start;
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use weft_call::{Clock, Contract, Error, MeshReason, Result};
+use weft_config::Config;
+use weft_discovery::InProcess;
+use weft_telemetry::Metrics;
+use weft_transport::{ServerHealth, TransportError, UpstreamSettings, Upstreams};
+use weft_workload_identity::CertificateSource;
+
+use crate::{Domain, StartError, job::Job};
+
+/// What to do about migrations that a database lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrations {
+    /// Run them: a laptop, a test.
+    Run,
+    /// Refuse to start: in production they are a step of their own.
+    Demand,
+}
+
+/// Domains that are to run.
+#[derive(Debug)]
+pub struct Runtime {
+    /// The configuration of the process.
+    pub config: Config,
+    /// The domains that run here.
+    pub domains: Vec<Domain>,
+    /// The contracts of every domain of the mesh, here or elsewhere: they say who may call whom.
+    pub contracts: Vec<&'static Contract>,
+    /// What to do about migrations that a database lacks.
+    pub migrations: Migrations,
+    /// The time of day.
+    pub clock: Clock,
+    /// The metrics of the process.
+    pub metrics: Metrics,
+    /// Whether the admin port is served.
+    pub admin: bool,
+}
+
+impl Runtime {
+    /// These domains with the machine's clock, alone in the mesh, running their migrations.
+    pub fn new(config: Config, domains: Vec<Domain>) -> Self {
+        let contracts = domains.iter().map(Domain::contract).collect();
+        let (clock, metrics) = (Clock::system(), Metrics::new());
+        Self { config, domains, contracts, migrations: Migrations::Run, clock, metrics, admin: true }
+    }
+
+    /// Starts them all, or none.
+    pub async fn start(self) -> Result<Running, StartError> {
+        start::start(self).await
+    }
+}
+
+/// Domains that run. Dropping it stops them at once; [`Running::stop`] drains them.
+pub struct Running {
+    pub(crate) config: Arc<Config>,
+    pub(crate) contracts: Vec<&'static Contract>,
+    pub(crate) addresses: BTreeMap<&'static str, SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) resolver: Arc<InProcess>,
+    pub(crate) certificates: Arc<dyn CertificateSource>,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) health: Vec<ServerHealth>,
+    pub(crate) draining: CancellationToken,
+    pub(crate) servers: Tasks,
+    pub(crate) background: Tasks,
+}
+
+impl Running {
+    /// Where each domain of this process listens.
+    pub fn addresses(&self) -> &BTreeMap<&'static str, SocketAddr> {
+        &self.addresses
+    }
+
+    /// Where the admin port is.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// The contracts of every domain of the mesh.
+    pub fn contracts(&self) -> &[&'static Contract] {
+        &self.contracts
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The certificates of the workloads of this process.
+    pub fn certificates(&self) -> Arc<dyn CertificateSource> {
+        Arc::clone(&self.certificates)
+    }
+
+    /// The metrics of the process.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The time of day.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Connections to domains as the workload `own`: what the edge calls through.
+    pub fn upstreams(&self, own: &str) -> Result<Upstreams, TransportError> {
+        let (resolver, certificates) = (Arc::clone(&self.resolver), self.certificates());
+        Ok(Upstreams::new(own.parse()?, resolver, certificates, self.metrics.clone(), UpstreamSettings::default()))
+    }
+
+    /// Runs a job now, whatever its period: for tests and operators.
+    pub async fn run_job(&self, domain: &str, name: &str) -> Result<()> {
+        let job = self.jobs.iter().find(|job| job.domain == domain && job.name == name);
+        let unknown = || Error::new(MeshReason::MethodUnknown, format!("{domain} has no job {name}"));
+        job.ok_or_else(unknown)?.run_once(&self.clock).await
+    }
+
+    /// Fails readiness from now on, so that no new traffic is sent here.
+    pub async fn drain(&self) {
+        self.draining.cancel();
+        for health in &self.health {
+            health.set_serving(false).await;
+        }
+    }
+
+    /// Stops in order: readiness, servers, jobs, the admin port.
+    pub async fn stop(mut self) {
+        self.drain().await;
+        self.servers.stop().await;
+        self.background.stop().await;
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// Tasks that end together. Dropping them aborts them.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    stop: CancellationToken,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Tasks {
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    pub(crate) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handles.push(tokio::spawn(task));
+    }
+
+    async fn stop(&mut self) {
+        self.stop.cancel();
+        for handle in self.handles.drain(..) {
+            if let Err(error) = handle.await {
+                tracing::error!(%error, "a task of the runtime failed");
+            }
+        }
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.handles.iter().for_each(JoinHandle::abort);
+    }
+}

@@ -1,0 +1,211 @@
+//! The steps of a start, in their order.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE};
+use weft_call::{Clock, Contract};
+use weft_config::Config;
+use weft_discovery::{Endpoint, InProcess};
+use weft_store::{Databases, Settings, Store};
+use weft_transport::{Admission, Limits, Server, TransportError, UpstreamSettings, Upstreams};
+use weft_workload_identity::{CertificateSource, DevelopmentCa, WorkloadName};
+
+use super::{Migrations, Running, Runtime, Tasks};
+use crate::{
+    Domain, StartError,
+    admin::{self, Health},
+    context::Parts,
+    domain::Started,
+    hours,
+    job::{Job, Run},
+};
+
+pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
+    let Runtime { config, domains, contracts, migrations, clock, metrics, admin } = runtime;
+    let config = Arc::new(config);
+    check_names(&domains)?;
+    check_callees(&config, &domains, &contracts)?;
+    let stores = open_stores(&config, &domains, migrations).await?;
+    let certificates = certificates(&config)?;
+    let resolver = Arc::new(InProcess::new(stated(&config)));
+    let admission = Admission {
+        rules: Arc::new(CallerRules::of(contracts.iter().copied())),
+        roles: Arc::new(ContractRoles::of(domains.iter().map(Domain::contract))),
+        assertions: Arc::new(AssertionVerifier::new(Arc::clone(&certificates), vec![workload(EDGE)?])),
+        clock: clock.clone(),
+    };
+    let limits = Limits { drain: config.mesh.drain_timeout, ..Limits::default() };
+
+    let mut addresses = BTreeMap::new();
+    let (mut health, mut jobs) = (Vec::new(), Vec::new());
+    let (mut servers, mut background) = (Tasks::default(), Tasks::default());
+    let mut ready = Vec::new();
+    for (domain, store) in domains.into_iter().zip(&stores) {
+        let name = domain.name();
+        let listener = listen_domain(&config, &domain).await?;
+        let address = listener.local_addr().map_err(|source| listen_error(name, ([0, 0, 0, 0], 0).into(), name, source))?;
+        let upstreams = Upstreams::new(
+            workload(name)?,
+            Arc::clone(&resolver) as _,
+            Arc::clone(&certificates),
+            metrics.clone(),
+            UpstreamSettings::default(),
+        );
+        let parts = Parts { store: store.clone(), upstreams, clock: clock.clone(), config: Arc::clone(&config) };
+        let Started { service, jobs: own } = (domain.start)(&parts)?;
+        let (server, reported) = Server::new(
+            service,
+            Arc::new(store.clone()),
+            admission.clone(),
+            Arc::clone(&certificates),
+            metrics.clone(),
+            limits.clone(),
+        )?;
+        resolver.register(name, address);
+        addresses.insert(name, address);
+        jobs.extend(own);
+        jobs.push(expire_answers(name, store, &clock));
+        health.push(reported);
+        ready.push((server, listener));
+    }
+    for (server, listener) in ready {
+        servers.spawn(server.serve(listener, servers.token()));
+    }
+    for reported in &health {
+        reported.set_serving(true).await;
+    }
+    for job in &jobs {
+        background.spawn(job.clone().repeat(clock.clone(), background.token()));
+    }
+    let draining = CancellationToken::new();
+    let mut admin_address = None;
+    if admin {
+        let listener = listen("the admin port", config.admin.listen(), "admin.port").await?;
+        admin_address = listener.local_addr().ok();
+        let named = addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect();
+        background.spawn(admin::serve(listener, Health::new(named, draining.clone(), metrics.clone()), background.token()));
+    }
+    Ok(Running {
+        config,
+        contracts,
+        addresses,
+        admin: admin_address,
+        resolver,
+        certificates,
+        metrics,
+        clock,
+        jobs,
+        health,
+        draining,
+        servers,
+        background,
+    })
+}
+
+/// The stores by the order of their domains' names.
+fn stores_in_order<'a>(
+    addresses: &'a BTreeMap<&'static str, SocketAddr>,
+    stores: &'a [Store],
+) -> impl Iterator<Item = Store> + 'a {
+    addresses.keys().filter_map(|name| stores.iter().find(|store| store.domain() == *name).cloned())
+}
+
+fn check_names(domains: &[Domain]) -> Result<(), StartError> {
+    let mut seen = BTreeSet::new();
+    match domains.iter().map(Domain::name).find(|name| !seen.insert(*name)) {
+        Some(twice) => Err(StartError::DomainTwice(twice)),
+        None => Ok(()),
+    }
+}
+
+/// Every domain that is called is in this process, or the configuration says where it is.
+fn check_callees(config: &Config, domains: &[Domain], contracts: &[&'static Contract]) -> Result<(), StartError> {
+    let here: BTreeSet<_> = domains.iter().map(Domain::name).collect();
+    let owner = |service: &str| {
+        let known = contracts.iter().flat_map(|contract| contract.services);
+        let found = known.into_iter().find(|known| known.name == service).map(|known| known.domain.to_owned());
+        // A service of no known contract: `weft.things.v1.Things` is of the domain `things`.
+        found.unwrap_or_else(|| service.rsplit('.').nth(2).unwrap_or(service).to_owned())
+    };
+    for domain in domains {
+        for service in domain.contract().services.iter().flat_map(|service| service.calls) {
+            let callee = owner(service);
+            if !here.contains(callee.as_str()) && !config.mesh.upstreams.contains_key(&callee) {
+                return Err(StartError::UpstreamUnknown { domain: domain.name(), callee });
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn open_stores(config: &Config, domains: &[Domain], migrations: Migrations) -> Result<Vec<Store>, StartError> {
+    let settings = Settings {
+        url: config.database.url.clone(),
+        migration_url: config.database.migration_url.clone(),
+        data_dir: config.data_dir.clone(),
+        max_connections: config.database.max_connections,
+        acquire_timeout: config.database.acquire_timeout,
+        statement_timeout: config.database.statement_timeout,
+    };
+    let databases = Databases::open(&settings).await.map_err(StartError::Databases)?;
+    let mut stores = Vec::with_capacity(domains.len());
+    for domain in domains {
+        let failed = |source| StartError::Store { domain: domain.name(), source };
+        match migrations {
+            Migrations::Run => databases.migrate(domain.schema()).await.map_err(failed)?,
+            Migrations::Demand => {
+                let pending = databases.pending(domain.schema()).await.map_err(failed)?;
+                if !pending.is_empty() {
+                    return Err(StartError::MigrationsPending { domain: domain.name(), pending: pending.join(", ") });
+                }
+            }
+        }
+        stores.push(databases.store(domain.schema()).await.map_err(failed)?);
+    }
+    Ok(stores)
+}
+
+fn certificates(config: &Config) -> Result<Arc<dyn CertificateSource>, StartError> {
+    let trust_domain = config.mesh.trust_domain.parse().map_err(weft_workload_identity::IdentityError::from)?;
+    Ok(Arc::new(DevelopmentCa::open(&config.certificates(), trust_domain)?))
+}
+
+fn stated(config: &Config) -> BTreeMap<String, Endpoint> {
+    let endpoint =
+        |(name, at): (&String, &weft_config::HostPort)| (name.clone(), Endpoint { host: at.host().to_owned(), port: at.port() });
+    config.mesh.upstreams.iter().map(endpoint).collect()
+}
+
+fn workload(name: &str) -> Result<WorkloadName, TransportError> {
+    Ok(name.parse()?)
+}
+
+async fn listen_domain(config: &Config, domain: &Domain) -> Result<TcpListener, StartError> {
+    let name = domain.name();
+    let port = config.mesh.ports.get(name).copied().or(domain.port).unwrap_or(0);
+    listen(name, SocketAddr::new(config.mesh.listen, port), &format!("mesh.ports.{name}")).await
+}
+
+async fn listen(what: &str, address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| listen_error(what, address, setting, source))
+}
+
+fn listen_error(what: &str, address: SocketAddr, setting: &str, source: std::io::Error) -> StartError {
+    StartError::Listen { what: what.to_owned(), address, setting: setting.to_owned(), source }
+}
+
+/// Every domain forgets old answers of KEYED methods.
+fn expire_answers(domain: &'static str, store: &Store, clock: &Clock) -> Job {
+    let (store, clock) = (store.clone(), clock.clone());
+    let run: Run = Arc::new(move |_| {
+        let (store, now) = (store.clone(), clock.now());
+        Box::pin(async move { Ok(store.expire_idempotency_records(now).await.map(drop)?) })
+    });
+    Job { domain, name: "expire_idempotency_records", period: hours(1), run }
+}
