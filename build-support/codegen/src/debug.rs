@@ -24,9 +24,10 @@ impl Generator<'_> {
         let plain = message.fields().filter(|field| real_oneof(field).is_none());
         let fields = plain.map(|field| {
             let (label, member) = (field.name().to_owned(), names::snake(field.name()));
-            match self.is_sensitive(&field) {
-                true => quote!(.field(#label, &::core::format_args!("[redacted]"))),
-                false => quote!(.field(#label, &self.#member)),
+            if self.is_sensitive(&field) {
+                quote!(.field(#label, &::core::format_args!("[redacted]")))
+            } else {
+                quote!(.field(#label, &self.#member))
             }
         });
         let oneofs: Vec<_> = message.oneofs().filter(|oneof| !oneof.is_synthetic()).collect();
@@ -49,10 +50,12 @@ impl Generator<'_> {
         let path = self.oneof(oneof);
         let arms = oneof.fields().map(|field| {
             let (variant, label) = (names::camel(field.name()), field.name().to_owned());
-            match self.is_sensitive(&field) {
-                true => quote!(Self::#variant(_) => f.debug_tuple(#label).field(&::core::format_args!("[redacted]")).finish()),
-                false => quote!(Self::#variant(value) => f.debug_tuple(#label).field(value).finish()),
-            }
+            let (pattern, value) = if self.is_sensitive(&field) {
+                (quote!(_), quote!(&::core::format_args!("[redacted]")))
+            } else {
+                (quote!(value), quote!(value))
+            };
+            quote!(Self::#variant(#pattern) => f.debug_tuple(#label).field(#value).finish())
         });
         quote! {
             impl ::core::fmt::Debug for #path {

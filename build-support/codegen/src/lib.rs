@@ -31,6 +31,7 @@ mod names;
 mod options;
 mod package;
 mod reasons;
+mod refuse;
 mod service;
 mod tables;
 mod validation;
@@ -113,7 +114,8 @@ impl Contract {
         let includes: Vec<_> = self.includes.iter().map(|include| folder.join(include)).collect();
         let compiled = compile::compile(&self.files, &includes)?;
         let package = Package::read(&compiled)?;
-        let uses = self.uses.iter().map(|(package, path)| Ok((package.clone(), rust_path(path)?))).collect::<Result<_, Error>>()?;
+        let uses =
+            self.uses.iter().map(|(package, path)| Ok((package.clone(), rust_path(path)?))).collect::<Result<_, Error>>()?;
         let generator = Generator { package: &package, runtime: rust_path(&self.runtime)?, uses };
         let code = generator.generate(compiled.files)?;
         write(&out.join("contract.rs"), code.as_bytes())?;

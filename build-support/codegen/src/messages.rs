@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proc_macro2::TokenStream;
 use prost_build::{Config, Module};
 use prost_reflect::MessageDescriptor;
-use prost_types::FileDescriptorProto;
+use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto};
 
 use crate::{Error, generator::Generator};
 
@@ -26,9 +26,8 @@ impl Generator<'_> {
             config.extern_path(path, rust);
         }
         let module = Module::from_protobuf_package_name(&self.package.name);
-        let of = |file: &FileDescriptorProto| match own.contains(file.name()) {
-            true => module.clone(),
-            false => Module::from_parts(["not_generated"]),
+        let of = |file: &FileDescriptorProto| {
+            if own.contains(file.name()) { module.clone() } else { Module::from_parts(["not_generated"]) }
         };
         let requests = files.into_iter().map(|file| (of(&file), file)).collect();
         let mut generated = config.generate(requests).map_err(Error::Messages)?;
@@ -40,8 +39,8 @@ impl Generator<'_> {
         let mut paths = BTreeSet::new();
         for file in files {
             let package = file.package();
-            let types = file.message_type.iter().map(|message| message.name());
-            let types = types.chain(file.enum_type.iter().map(|found| found.name()));
+            let types = file.message_type.iter().map(DescriptorProto::name);
+            let types = types.chain(file.enum_type.iter().map(EnumDescriptorProto::name));
             if package == self.package.name && !own.contains(file.name()) {
                 paths.extend(types.map(|name| (format!(".{package}.{name}"), format!("{UNUSED}::{name}"))));
             } else if package != self.package.name && package != "google.protobuf" {

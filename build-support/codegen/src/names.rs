@@ -1,8 +1,8 @@
 //! How protobuf names are said in Rust, exactly as prost says them.
 
 use heck::{ToSnakeCase, ToUpperCamelCase};
-use prost_reflect::{EnumDescriptor, MessageDescriptor, OneofDescriptor};
 use proc_macro2::{Ident, Span, TokenStream};
+use prost_reflect::{EnumDescriptor, MessageDescriptor, OneofDescriptor};
 use quote::quote;
 
 use crate::generator::Generator;
@@ -26,13 +26,6 @@ pub(crate) fn snake(name: &str) -> Ident {
 /// A message's, enum's or variant's name.
 pub(crate) fn camel(name: &str) -> Ident {
     ident(&name.to_upper_camel_case())
-}
-
-/// A variant's name, without its enum's.
-pub(crate) fn variant(enumeration: &str, value: &str) -> Ident {
-    let (prefix, name) = (enumeration.to_upper_camel_case(), value.to_upper_camel_case());
-    let stripped = name.strip_prefix(&prefix).filter(|rest| rest.starts_with(char::is_uppercase));
-    ident(stripped.unwrap_or(&name))
 }
 
 /// The words of a dotted path as Rust modules, the last as a type.
@@ -95,8 +88,6 @@ mod tests {
         assert_eq!(snake("gen").to_string(), "r#gen");
         assert_eq!(snake("self"), "self_");
         assert_eq!(camel("XMLThing"), "XmlThing");
-        assert_eq!(variant("State", "STATE_PLACED"), "Placed");
-        assert_eq!(variant("State", "STATED"), "Stated");
         assert_eq!(path("Order.Line.kind").to_string(), "order :: line :: Kind");
     }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Binding {
     pub(crate) body: String,
     /// The answer's field that becomes the body.
     pub(crate) response_body: String,
+    /// True if it is an additional binding with additional bindings of its own.
+    pub(crate) nests: bool,
 }
 
 impl Package {
@@ -123,10 +125,8 @@ impl Package {
 
 impl Service {
     fn read(pool: &DescriptorPool, descriptor: ServiceDescriptor) -> Result<Self, Error> {
-        let policy: ServicePolicy =
-            options::message(pool, &descriptor.options(), "weft.mesh.v1.service")?.unwrap_or_default();
-        let domain =
-            if policy.domain.is_empty() { domain_of(descriptor.package_name()) } else { policy.domain.clone() };
+        let policy: ServicePolicy = options::message(pool, &descriptor.options(), "weft.mesh.v1.service")?.unwrap_or_default();
+        let domain = if policy.domain.is_empty() { domain_of(descriptor.package_name()) } else { policy.domain.clone() };
         let methods = descriptor.methods().map(|method| Method::read(pool, method)).collect::<Result<_, _>>()?;
         Ok(Self { descriptor, domain, policy, methods })
     }
@@ -137,7 +137,10 @@ impl Method {
         let options = descriptor.options();
         let policy = options::message(pool, &options, "weft.mesh.v1.call")?.unwrap_or_default();
         let rule: Option<HttpRule> = options::message(pool, &options, "google.api.http")?;
-        let http = rule.iter().flat_map(|rule| [rule].into_iter().chain(&rule.additional_bindings)).map(Binding::read).collect();
+        let mut http: Vec<_> = rule.iter().map(Binding::read).collect();
+        for additional in rule.iter().flat_map(|rule| &rule.additional_bindings) {
+            http.push(Binding { nests: !additional.additional_bindings.is_empty(), ..Binding::read(additional) });
+        }
         Ok(Self { descriptor, policy, http })
     }
 
@@ -163,7 +166,7 @@ impl Binding {
             (None, Some(custom)) => (custom.kind.clone(), custom.path.clone()),
             (None, None) => (String::new(), String::new()),
         };
-        Self { method, template, body: rule.body.clone(), response_body: rule.response_body.clone() }
+        Self { method, template, body: rule.body.clone(), response_body: rule.response_body.clone(), nests: false }
     }
 }
 

@@ -21,10 +21,7 @@ impl Generator<'_> {
         let (domain, package) = (&self.package.domain, &self.package.name);
         let about = format!(" The contract of `{package}`.");
         let service = self.package.services.first().map(|service| self.service_table(service));
-        let services = match service {
-            Some(_) => quote!(::core::slice::from_ref(&SERVICE)),
-            None => quote!(&[]),
-        };
+        let services = if service.is_some() { quote!(::core::slice::from_ref(&SERVICE)) } else { quote!(&[]) };
         let (reasons, events, licences) = (self.reason_table(), self.event_table(), self.licences());
         quote! {
             #service
@@ -164,7 +161,7 @@ impl Generator<'_> {
     }
 
     fn route(&self, binding: &Binding) -> TokenStream {
-        let (runtime, Binding { method, template, body, response_body }) = (&self.runtime, binding);
+        let (runtime, Binding { method, template, body, response_body, .. }) = (&self.runtime, binding);
         let method = match method.as_str() {
             "GET" | "PUT" | "POST" | "DELETE" | "PATCH" => names::camel(method).to_token_stream(),
             custom => quote!(Custom(#custom)),
