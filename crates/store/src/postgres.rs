@@ -1,0 +1,193 @@
+//! PostgreSQL: the pool, the roles of a domain, and one transaction.
+
+use std::{str::FromStr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    raw_sql,
+};
+use tokio::runtime::Handle;
+use tracing::log::LevelFilter;
+use weft_call::{Scope, TenantId};
+
+use crate::{Settings, StoreError};
+
+/// Statements that a connection keeps prepared. Every domain of the process runs on every
+/// connection, so this is for all their statements.
+const PREPARED_LIMIT: usize = 1024;
+
+/// A connection that was idle this long is tested before it is used: its server may have gone.
+const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+
+/// How long a rollback of a dropped transaction may take before its connection is closed instead.
+const ROLLBACK_LIMIT: Duration = Duration::from_secs(5);
+
+/// Reads a URL. The driver's error is dropped: it may repeat the URL, and so a password.
+pub(crate) fn options(url: &SecretString, setting: &'static str) -> Result<PgConnectOptions, StoreError> {
+    let url = url.expose_secret();
+    let invalid = || StoreError::UrlInvalid { setting };
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(invalid());
+    }
+    let options = PgConnectOptions::from_str(url).map_err(|_| invalid())?;
+    Ok(options
+        .application_name("weft")
+        .statement_cache_capacity(PREPARED_LIMIT)
+        .log_statements(LevelFilter::Off)
+        .log_slow_statements(LevelFilter::Warn, Duration::from_secs(1))
+        // A process that hangs inside a transaction must not keep its locks.
+        .options([("idle_in_transaction_session_timeout", "60s")]))
+}
+
+/// How people are told of the database: `localhost:5432/weft`, never with credentials.
+pub(crate) fn describe(options: &PgConnectOptions) -> String {
+    let name = options.get_database().unwrap_or_else(|| options.get_username());
+    match options.get_socket() {
+        Some(socket) => format!("{}/{name}", socket.display()),
+        None => format!("{}:{}/{name}", options.get_host(), options.get_port()),
+    }
+}
+
+/// Connects once, so that a database that is not there is reported at once and by name.
+pub(crate) async fn connect(options: &PgConnectOptions, limit: Duration) -> Result<PgConnection, StoreError> {
+    let unreachable = |source| StoreError::Unreachable { database: describe(options), source };
+    match tokio::time::timeout(limit, PgConnection::connect_with(options)).await {
+        Ok(connection) => connection.map_err(unreachable),
+        Err(_) => Err(unreachable(sqlx::Error::PoolTimedOut)),
+    }
+}
+
+/// The one pool of the process.
+pub(crate) fn pool(options: PgConnectOptions, settings: &Settings) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(settings.max_connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, state| {
+            Box::pin(async move {
+                if state.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+/// The identifiers of a domain. They are made of a checked name, so they need no quotes.
+#[derive(Clone, Debug)]
+pub(crate) struct Roles {
+    /// Schema, and the role that serves tenants; it owns nothing.
+    pub(crate) service: String,
+    /// The role of system scopes.
+    pub(crate) system: String,
+    /// The role that owns schema and tables and that migrations run under.
+    pub(crate) owner: String,
+}
+
+impl Roles {
+    pub(crate) fn of(domain: &str) -> Self {
+        Self { service: format!("weft_{domain}"), system: format!("weft_{domain}_system"), owner: format!("weft_{domain}_owner") }
+    }
+
+    pub(crate) fn schema(&self) -> &str {
+        &self.service
+    }
+
+    pub(crate) fn list(&self) -> String {
+        format!("{}, {}, {}", self.service, self.system, self.owner)
+    }
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+/// Begins a transaction as the domain, for the tenant, in one round trip.
+pub(crate) fn begin_text(roles: &Roles, scope: Scope, mode: Mode, limit: Duration) -> String {
+    let mode = match mode {
+        Mode::Read => "REPEATABLE READ, READ ONLY",
+        Mode::Write => "SERIALIZABLE, READ WRITE",
+    };
+    let (role, tenant) = match scope {
+        Scope::Tenant(TenantId(tenant)) => (&roles.service, tenant.to_string()),
+        // No tenant under the service role is no rows.
+        Scope::Nothing => (&roles.service, String::new()),
+        Scope::System(_) => (&roles.system, String::new()),
+    };
+    // Zero would mean no limit.
+    let limit = limit.as_millis().clamp(1, i32::MAX as u128);
+    format!(
+        "BEGIN ISOLATION LEVEL {mode}; SET LOCAL ROLE {role}; SET LOCAL search_path = {schema}; \
+         SET LOCAL weft.tenant = '{tenant}'; SET LOCAL statement_timeout = {limit}",
+        schema = roles.schema(),
+    )
+}
+
+/// A transaction that ends with its value: dropped, it rolls back, and its connection returns to the
+/// pool only if that worked. (The driver's own type forgets a `BEGIN` whose future was dropped.)
+#[derive(Debug)]
+pub(crate) struct PgTransaction {
+    /// `None` once it is over.
+    connection: Option<PoolConnection<Postgres>>,
+}
+
+impl PgTransaction {
+    pub(crate) async fn begin(connection: PoolConnection<Postgres>, text: String) -> Result<Self, sqlx::Error> {
+        let mut this = Self { connection: Some(connection) };
+        raw_sql(AssertSqlSafe(text)).execute(this.connection()?).await?;
+        Ok(this)
+    }
+
+    pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.connection.as_deref_mut().ok_or(sqlx::Error::WorkerCrashed)
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        raw_sql("COMMIT").execute(self.connection()?).await?;
+        self.connection = None;
+        Ok(())
+    }
+
+    pub(crate) async fn rollback(mut self) {
+        if let Some(connection) = self.connection.take() {
+            roll_back(connection).await;
+        }
+    }
+}
+
+async fn roll_back(connection: PoolConnection<Postgres>) {
+    let mut guard = CloseUnlessClean(Some(connection));
+    let Some(connection) = &mut guard.0 else { return };
+    let rollback = raw_sql("ROLLBACK").execute(&mut **connection);
+    if matches!(tokio::time::timeout(ROLLBACK_LIMIT, rollback).await, Ok(Ok(_))) {
+        drop(guard.0.take());
+    }
+}
+
+/// A rollback that is dropped half-way, or fails, costs the connection.
+struct CloseUnlessClean(Option<PoolConnection<Postgres>>);
+
+impl Drop for CloseUnlessClean {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.close_on_drop();
+        }
+    }
+}
+
+impl Drop for PgTransaction {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(roll_back(connection))),
+            Err(_) => drop(connection.detach()),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! A domain's store: reads, and writes that run again when a concurrent change won.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use sqlx::PgPool;
+use weft_call::{Answer, BoxFuture, Call, Idempotency, Replays, Scope, transaction};
+
+use crate::{
+    PageTokens, Read, Settings, StoreError, Tx,
+    idempotency::{Claim, Key},
+    postgres::{Mode, Roles},
+    session::Session,
+    sqlite,
+};
+
+/// How often a write is tried when concurrent changes win.
+const ATTEMPTS: u32 = 10;
+
+/// The longest pause before a write runs again.
+const PAUSE_LIMIT: Duration = Duration::from_millis(200);
+
+/// The texts that a domain may run, by the text of the statement.
+pub(crate) type Texts = HashMap<&'static str, Arc<str>>;
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) domain: &'static str,
+    pub(crate) database: String,
+    pub(crate) backend: Backend,
+    pub(crate) texts: Texts,
+    pub(crate) settings: Arc<Settings>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Postgres { pool: PgPool, roles: Roles },
+    Sqlite(sqlite::Pools),
+}
+
+/// A domain's store. Cloning it gives another handle.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+    page_tokens: PageTokens,
+}
+
+impl Store {
+    pub(crate) fn new(inner: Arc<Inner>, page_tokens: PageTokens) -> Self {
+        Self { inner, page_tokens }
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// The domain's name.
+    pub fn domain(&self) -> &'static str {
+        self.inner.domain
+    }
+
+    /// Page tokens of this domain, which all its replicas can open.
+    pub fn page_tokens(&self) -> &PageTokens {
+        &self.page_tokens
+    }
+
+    /// Asks whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.ping().await
+    }
+
+    /// Runs `work` on one unchanging view of the records. It can neither write nor call other
+    /// domains: it holds one of the process's connections.
+    pub async fn read<T, E, F>(&self, call: &Call, work: F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: AsyncFnOnce(&mut Read) -> Result<T, E>,
+    {
+        let mut read = Read { session: self.begin(call, Mode::Read).await? };
+        let outcome = transaction::hold(work(&mut read)).await;
+        // Nothing is waited for: the rollback is made when the connection returns to the pool.
+        drop(read);
+        outcome
+    }
+
+    /// Runs `work` in a serializable transaction and commits what it did if it returns `Ok`.
+    ///
+    /// It runs again, on fresh records, when a concurrent change won, whatever it returned then; so
+    /// it changes nothing but records. In a KEYED method that came with a key the answer is stored
+    /// with the change, and a repeat gets it without `work` being run; such a method makes exactly
+    /// one write.
+    pub async fn write<T, E, F>(&self, call: &Call, work: F) -> Result<T, E>
+    where
+        T: Answer,
+        E: From<StoreError>,
+        F: AsyncFn(&mut Tx) -> Result<T, E>,
+    {
+        let keyed = Key::of(call).map(|key| Keyed {
+            key,
+            encode: T::to_bytes,
+            decode: |bytes| T::from_bytes(bytes).map_err(|error| StoreError::AnswerUnreadable(error.into())),
+        });
+        self.repeat(call, keyed.as_ref(), &work).await
+    }
+
+    /// The same for work that is no method's answer, as in jobs and event consumers. A KEYED method
+    /// that came with a key is refused: its answer would not be stored.
+    pub async fn transact<T, E, F>(&self, call: &Call, work: F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: AsyncFn(&mut Tx) -> Result<T, E>,
+    {
+        if let Some(key) = Key::of(call) {
+            return Err(StoreError::KeyedWritesOnce { method: key.method() }.into());
+        }
+        self.repeat(call, None, &work).await
+    }
+
+    async fn repeat<T, E, F>(&self, call: &Call, keyed: Option<&Keyed<T>>, work: &F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: AsyncFn(&mut Tx) -> Result<T, E>,
+    {
+        if let Some(method) = call.method().filter(|method| method.idempotency == Idempotency::Read) {
+            return Err(StoreError::ReadMethodWrites { method: method.path }.into());
+        }
+        if let Some(keyed) = keyed.filter(|_| call.has_written()) {
+            return Err(StoreError::KeyedWritesOnce { method: keyed.key.method() }.into());
+        }
+        for attempt in 0..ATTEMPTS {
+            match self.attempt(call, keyed, work).await {
+                Ok(value) => {
+                    call.set_written();
+                    return Ok(value);
+                }
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Conflict) => {
+                    tracing::debug!(domain = self.domain(), attempt, "a concurrent change won; the write runs again");
+                    pause(attempt).await;
+                }
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    async fn attempt<T, E, F>(&self, call: &Call, keyed: Option<&Keyed<T>>, work: &F) -> Result<T, Failure<E>>
+    where
+        E: From<StoreError>,
+        F: AsyncFn(&mut Tx) -> Result<T, E>,
+    {
+        let mut tx = Tx { read: Read { session: self.begin(call, Mode::Write).await.map_err(Failure::of)? } };
+        if let Some(keyed) = keyed {
+            match keyed.key.claim(&mut tx).await {
+                Ok(Claim::First) => {}
+                Ok(Claim::Repeat(answer)) => {
+                    tx.read.session.rollback().await;
+                    return (keyed.decode)(&answer).map_err(Failure::of);
+                }
+                Err(error) => {
+                    tx.read.session.rollback().await;
+                    return Err(Failure::of(error));
+                }
+            }
+        }
+        let outcome = transaction::hold(work(&mut tx)).await;
+        let state = tx.read.session.state;
+        let value = match outcome {
+            // Also when the closure made something else of the conflict.
+            _ if state.conflict => {
+                tx.read.session.rollback().await;
+                return Err(Failure::Conflict);
+            }
+            Err(error) => {
+                tx.read.session.rollback().await;
+                return Err(Failure::Final(error));
+            }
+            Ok(_) if state.failed => return Err(Failure::of(StoreError::AlreadyFailed)),
+            Ok(value) => value,
+        };
+        if let Some(keyed) = keyed {
+            keyed.key.keep(&mut tx, (keyed.encode)(&value)).await.map_err(Failure::of)?;
+        }
+        tx.read.session.commit().await.map_err(Failure::of)?;
+        Ok(value)
+    }
+
+    /// Begins a transaction for the call's scope, within its time.
+    async fn begin(&self, call: &Call, mode: Mode) -> Result<Session, StoreError> {
+        if transaction::is_held() {
+            return Err(StoreError::Nested);
+        }
+        if call.scope() == Scope::Nothing {
+            return Err(StoreError::TenantMissing);
+        }
+        let limit = self.inner.settings.statement_timeout;
+        let Some(deadline) = call.deadline() else {
+            return self.inner.begin(call.scope(), mode, limit).await;
+        };
+        if deadline.is_spent() {
+            return Err(StoreError::DeadlineSpent);
+        }
+        let begin = self.inner.begin(call.scope(), mode, limit.min(deadline.remaining()));
+        tokio::time::timeout(deadline.remaining(), begin).await.unwrap_or(Err(StoreError::DeadlineSpent))
+    }
+
+    /// Deletes the idempotency records that are older than 48 hours and returns how many there were.
+    /// For a periodic job of the mesh; the call is in a system scope.
+    pub async fn expire_idempotency_records(&self, call: &Call) -> Result<u64, StoreError> {
+        let mut expired = 0;
+        loop {
+            let batch = self.transact(call, async |tx: &mut Tx| crate::idempotency::expire(tx, call.now()).await).await?;
+            expired += batch;
+            if batch < crate::idempotency::BATCH {
+                return Ok(expired);
+            }
+        }
+    }
+}
+
+impl Replays for Store {
+    fn find<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, weft_call::Result<Option<Bytes>>> {
+        Box::pin(async move {
+            let Some(key) = Key::of(call).filter(|_| call.scope() != Scope::Nothing) else { return Ok(None) };
+            let answer: Option<Vec<u8>> = self.read(call, async |read: &mut Read| key.find(read).await).await?;
+            Ok(answer.map(Bytes::from))
+        })
+    }
+}
+
+/// A KEYED call's key, and how its answer is stored.
+struct Keyed<T> {
+    key: Key,
+    encode: fn(&T) -> Vec<u8>,
+    decode: fn(&[u8]) -> Result<T, StoreError>,
+}
+
+enum Failure<E> {
+    /// The work may run again.
+    Conflict,
+    /// It may not.
+    Final(E),
+}
+
+impl<E: From<StoreError>> Failure<E> {
+    fn of(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Conflict,
+            error => Self::Final(error.into()),
+        }
+    }
+}
+
+/// Waits longer after each conflict, for a random time, so that those who met do not meet again.
+async fn pause(attempt: u32) {
+    let longest = PAUSE_LIMIT.min(Duration::from_millis(4) * 2_u32.saturating_pow(attempt));
+    tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+}

@@ -1,0 +1,78 @@
+//! A throw-away PostgreSQL for tests.
+//!
+//! [`database`] gives a test a database of its own. The first call of a process starts a server in a
+//! temporary folder, on a Unix socket; it ends and its folder goes when the process ends, however it
+//! ends. `WEFT_TEST_POSTGRES=postgres://superuser@host:5432/postgres` names a running server to use
+//! instead. A machine without PostgreSQL fails the test with the command that installs it.
+//!
+//! Databases are not dropped: they go with the server. Roles belong to the whole server, so tests that
+//! migrate a domain of the same name share its roles.
+
+mod server;
+
+use std::{env::VarError, sync::OnceLock};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use url::Url;
+
+/// Why there is no database for a test.
+#[derive(Debug, thiserror::Error)]
+pub enum TestPostgresError {
+    /// PostgreSQL is not installed.
+    #[error("this test needs PostgreSQL; install it with: apt-get install -y postgresql")]
+    NotInstalled,
+    /// A program of PostgreSQL could not be run.
+    #[error("could not run {program}")]
+    Run {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A program of PostgreSQL failed.
+    #[error("{program} failed: {output}")]
+    Failed {
+        /// The program.
+        program: String,
+        /// What it printed.
+        output: String,
+    },
+    /// The folder for the server could not be made.
+    #[error("could not make a folder for the server")]
+    Folder(#[source] std::io::Error),
+    /// PostgreSQL does not run as root, and there is no user to run it as.
+    #[error("PostgreSQL does not run as root, and this machine has neither a user postgres nor a user nobody")]
+    NoUser,
+    /// `WEFT_TEST_POSTGRES` is not a URL.
+    #[error("WEFT_TEST_POSTGRES is no URL such as postgres://postgres@localhost:5432/postgres")]
+    Url,
+    /// The server made no database.
+    #[error("the server made no database")]
+    Database(#[from] sqlx::Error),
+}
+
+/// A new, empty database, as a URL of its superuser.
+pub async fn database() -> Result<Url, TestPostgresError> {
+    let mut url = server_url()?;
+    let mut connection = PgConnection::connect(url.as_str()).await?;
+    let name = format!("weft_test_{}", uuid::Uuid::new_v4().simple());
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await?;
+    connection.close().await?;
+    url.set_path(&name);
+    Ok(url)
+}
+
+fn server_url() -> Result<Url, TestPostgresError> {
+    match std::env::var("WEFT_TEST_POSTGRES") {
+        Ok(url) => Url::parse(&url).map_err(|_| TestPostgresError::Url),
+        Err(VarError::NotUnicode(_)) => Err(TestPostgresError::Url),
+        Err(VarError::NotPresent) => {
+            static OURS: OnceLock<Result<server::Server, TestPostgresError>> = OnceLock::new();
+            match OURS.get_or_init(server::start) {
+                Ok(server) => Ok(server.url.clone()),
+                // Errors hold sources that cannot be cloned; every test after the first is told this.
+                Err(error) => Err(TestPostgresError::Failed { program: "the test server".to_owned(), output: error.to_string() }),
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Starts the server, and sees to it that it ends with this process.
+
+use std::{
+    fs,
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use url::Url;
+
+use crate::TestPostgresError;
+
+/// Waits until the test process has closed its end of the pipe, by whatever way it ended.
+const WATCHDOG: &str = r#"while read -r _; do :; done; "$1/pg_ctl" stop -D "$2/data" -m immediate -s; rm -rf "$2""#;
+
+/// Nothing that a test loses matters; everything that it waits for does.
+const SETTINGS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 \
+    -c listen_addresses= -c log_min_messages=fatal";
+
+pub(crate) struct Server {
+    pub(crate) url: Url,
+    /// Holds the pipe open.
+    _watchdog: Child,
+}
+
+/// A user that PostgreSQL may run as.
+#[derive(Clone, Copy)]
+struct User {
+    id: u32,
+    group: u32,
+}
+
+pub(crate) fn start() -> Result<Server, TestPostgresError> {
+    let programs = programs()?;
+    let folder = tempfile::Builder::new().prefix("weft-postgres-").tempdir().map_err(TestPostgresError::Folder)?.keep();
+    let user = if fs::metadata(&folder).map_err(TestPostgresError::Folder)?.uid() == 0 { Some(other_user()?) } else { None };
+    if let Some(user) = user {
+        std::os::unix::fs::chown(&folder, Some(user.id), Some(user.group)).map_err(TestPostgresError::Folder)?;
+    }
+    // Before the server, so that there is no moment in which one could be left behind.
+    let watchdog = watchdog(&programs, &folder, user)?;
+    let data = folder.join("data");
+    let mut initdb = command(&programs.join("initdb"), &folder, user);
+    initdb.arg("-D").arg(&data).args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+    run(initdb)?;
+    let mut pg_ctl = command(&programs.join("pg_ctl"), &folder, user);
+    let options = format!("{SETTINGS} -k {}", folder.display());
+    pg_ctl.arg("start").arg("-D").arg(&data).arg("-l").arg(folder.join("log")).arg("-o").arg(options).args(["-w", "-s"]);
+    run(pg_ctl)?;
+    let url = format!("postgres://postgres@localhost/postgres?host={}", folder.display());
+    Ok(Server { url: Url::parse(&url).map_err(|_| TestPostgresError::Url)?, _watchdog: watchdog })
+}
+
+/// Debian and its kin keep the server's programs out of the path, a folder a version; others in it.
+fn programs() -> Result<PathBuf, TestPostgresError> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let known = versions.chain(std::env::split_paths(&path)).filter(|folder| folder.join("initdb").is_file());
+    let version = |folder: &PathBuf| folder.parent().and_then(Path::file_name)?.to_str()?.parse::<u32>().ok();
+    known.max_by_key(version).ok_or(TestPostgresError::NotInstalled)
+}
+
+fn other_user() -> Result<User, TestPostgresError> {
+    let users = fs::read_to_string("/etc/passwd").map_err(|_| TestPostgresError::NoUser)?;
+    let find = |name: &str| {
+        let fields: Vec<_> = users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == name)?;
+        Some(User { id: fields.get(2)?.parse().ok()?, group: fields.get(3)?.parse().ok()? })
+    };
+    find("postgres").or_else(|| find("nobody")).ok_or(TestPostgresError::NoUser)
+}
+
+fn command(program: &Path, folder: &Path, user: Option<User>) -> Command {
+    let mut command = Command::new(program);
+    // The server must not inherit a working folder that its user cannot enter.
+    command.current_dir(folder).stdin(Stdio::null());
+    if let Some(user) = user {
+        command.uid(user.id).gid(user.group);
+    }
+    command
+}
+
+fn watchdog(programs: &Path, folder: &Path, user: Option<User>) -> Result<Child, TestPostgresError> {
+    let mut shell = command(Path::new("/bin/sh"), Path::new("/"), user);
+    shell.arg("-c").arg(WATCHDOG).arg("watchdog").arg(programs).arg(folder);
+    // A group of its own: what interrupts the test leaves the watchdog to clean up.
+    shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    shell.spawn().map_err(|source| TestPostgresError::Run { program: "/bin/sh".to_owned(), source })
+}
+
+/// Runs a program to its end. Its output goes through a file: the server that `pg_ctl` leaves behind
+/// would hold a pipe open.
+fn run(mut command: Command) -> Result<(), TestPostgresError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let failed = |source| TestPostgresError::Run { program: program.clone(), source };
+    let output = tempfile::tempfile().map_err(failed)?;
+    command.stdout(output.try_clone().map_err(failed)?).stderr(output.try_clone().map_err(failed)?);
+    let status = command.status().map_err(failed)?;
+    if status.success() {
+        return Ok(());
+    }
+    let mut text = String::new();
+    let mut output = output;
+    std::io::Seek::rewind(&mut output).map_err(failed)?;
+    std::io::Read::read_to_string(&mut output, &mut text).map_err(failed)?;
+    Err(TestPostgresError::Failed { program, output: text })
+}
