@@ -1,0 +1,63 @@
+//! Notices a key that occurs twice in a map.
+//!
+//! Each open map has its keys on one stack, as 32 bits of hash and the place of the key in the output. When the map
+//! closes they are sorted: only equal hashes need a look at the keys. The hash is seeded at random, so nobody can
+//! choose keys that collide.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+
+/// Up to this many keys, comparing each with each is cheaper than sorting.
+const FEW: usize = 8;
+
+#[derive(Default)]
+pub(crate) struct Keys {
+    stack: Vec<u64>,
+    state: Option<RandomState>,
+}
+
+impl Keys {
+    /// Opens a map; `most` is about how many keys all open maps can have together.
+    #[inline]
+    pub(crate) fn open(&mut self, most: usize) -> usize {
+        if self.stack.capacity() == 0 {
+            self.stack.reserve_exact(most);
+        }
+        self.stack.len()
+    }
+
+    /// The seeded hash of a key.
+    #[inline(always)]
+    pub(crate) fn hash(&mut self, key: &[u8]) -> u64 {
+        self.state.get_or_insert_with(RandomState::default).hash_one(key)
+    }
+
+    /// Notes a key whose place is `at`.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, key: &[u8], at: usize) {
+        let hash = self.hash(key);
+        self.stack.push(hash & 0xffff_ffff_0000_0000 | at as u64);
+    }
+
+    /// Closes the map opened as `base`: whether two keys are the same. `key` gives the key of a place.
+    pub(crate) fn close<'k>(&mut self, base: usize, key: impl Fn(usize) -> &'k [u8]) -> bool {
+        let keys = &mut self.stack[base..];
+        let same = |a: u64, b: u64| a >> 32 == b >> 32 && key(a as u32 as usize) == key(b as u32 as usize);
+        let twice = if keys.len() <= FEW {
+            (1..keys.len()).any(|i| keys[..i].iter().any(|other| same(*other, keys[i])))
+        } else {
+            keys.sort_unstable();
+            // Different keys of one hash are rare, but then equal keys need not be neighbours.
+            keys.chunk_by(|a, b| a >> 32 == b >> 32)
+                .any(|run| (1..run.len()).any(|i| run[..i].iter().any(|other| same(*other, run[i]))))
+        };
+        self.stack.truncate(base);
+        twice
+    }
+
+    /// Closes all maps.
+    pub(crate) fn clear(&mut self) {
+        self.stack.clear();
+    }
+}

@@ -1,0 +1,27 @@
+//! REST to gRPC and back: path templates, JSON and protobuf wire. No I/O.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::inline_always,
+    reason = "wire formats are arithmetic on bits, and the hot path is a few small functions"
+)]
+
+mod error;
+mod json_to_wire;
+mod keys;
+mod number;
+mod options;
+mod output;
+mod schema;
+mod well_known;
+mod wire;
+mod wire_to_json;
+
+pub use error::{Error, Reason};
+pub use json_to_wire::json_to_wire;
+pub use options::{EnumCase, Limits, PrintOptions, ReadOptions, UnknownFields};
+pub use schema::{HttpRule, MessageId, Method, Schema, SchemaError};
+pub use wire_to_json::wire_to_json;
