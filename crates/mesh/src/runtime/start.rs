@@ -9,7 +9,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE};
-use weft_call::{Clock, Contract};
+use weft_call::Contract;
 use weft_config::Config;
 use weft_discovery::{Endpoint, InProcess};
 use weft_store::{Databases, Settings, Store};
@@ -70,7 +70,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         resolver.register(name, address);
         addresses.insert(name, address);
         jobs.extend(own);
-        jobs.push(expire_answers(name, store, &clock));
+        jobs.push(expire_answers(name, store));
         health.push(reported);
         ready.push((server, listener));
     }
@@ -147,9 +147,9 @@ fn check_callees(config: &Config, domains: &[Domain], contracts: &[&'static Cont
 async fn open_stores(config: &Config, domains: &[Domain], migrations: Migrations) -> Result<Vec<Store>, StartError> {
     let settings = Settings {
         url: config.database.url.clone(),
-        migration_url: config.database.migration_url.clone(),
+        migration_url: config.database.migration_url().cloned(),
         data_dir: config.data_dir.clone(),
-        max_connections: config.database.max_connections,
+        max_connections: config.database.max_connections.get(),
         acquire_timeout: config.database.acquire_timeout,
         statement_timeout: config.database.statement_timeout,
     };
@@ -178,7 +178,7 @@ fn certificates(config: &Config) -> Result<Arc<dyn CertificateSource>, StartErro
 
 fn stated(config: &Config) -> BTreeMap<String, Endpoint> {
     let endpoint =
-        |(name, at): (&String, &weft_config::HostPort)| (name.clone(), Endpoint { host: at.host().to_owned(), port: at.port() });
+        |(name, at): (&String, &weft_config::HostPort)| (name.clone(), Endpoint { host: at.host().to_string(), port: at.port() });
     config.mesh.upstreams.iter().map(endpoint).collect()
 }
 
@@ -201,11 +201,11 @@ fn listen_error(what: &str, address: SocketAddr, setting: &str, source: std::io:
 }
 
 /// Every domain forgets old answers of KEYED methods.
-fn expire_answers(domain: &'static str, store: &Store, clock: &Clock) -> Job {
-    let (store, clock) = (store.clone(), clock.clone());
-    let run: Run = Arc::new(move |_| {
-        let (store, now) = (store.clone(), clock.now());
-        Box::pin(async move { Ok(store.expire_idempotency_records(now).await.map(drop)?) })
+fn expire_answers(domain: &'static str, store: &Store) -> Job {
+    let store = store.clone();
+    let run: Run = Arc::new(move |call| {
+        let store = store.clone();
+        Box::pin(async move { Ok(store.expire_idempotency_records(&call).await.map(drop)?) })
     });
     Job { domain, name: "expire_idempotency_records", period: hours(1), run }
 }

@@ -102,11 +102,10 @@ impl Server {
         let workload: WorkloadName = contract.domain.parse()?;
         let tls = server_config(Arc::clone(&certificates), &workload)?;
         let methods = contract.methods.iter().map(|method| (method.path, method)).collect();
-        let reporter = HealthReporter::new();
-        let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
-        let reported = ServerHealth { reporter, service: contract.name };
+        let readiness = ServerHealth { reporter: HealthReporter::new(), service: contract.name };
+        let health = HealthServer::new(HealthService::from_health_reporter(readiness.reporter.clone()));
         let server = Self { service, methods, replays, admission, certificates, tls, health, metrics, limits };
-        Ok((server, reported))
+        Ok((server, readiness))
     }
 
     /// Serves until `stop` is cancelled, then drains: no new connection, GOAWAY on the old ones, and
