@@ -206,9 +206,11 @@ impl Store {
     /// Deletes the idempotency records that are older than 48 hours and returns how many there were.
     /// For a periodic job of the mesh; the call is in a system scope.
     pub async fn expire_idempotency_records(&self, call: &Call) -> Result<u64, StoreError> {
+        // Captured by value: a closure that holds `call` by reference is not `Send` for every lifetime.
+        let now = call.now();
         let mut expired = 0;
         loop {
-            let batch = self.transact(call, async |tx: &mut Tx| crate::idempotency::expire(tx, call.now()).await).await?;
+            let batch = self.transact(call, async move |tx: &mut Tx| crate::idempotency::expire(tx, now).await).await?;
             expired += batch;
             if batch < crate::idempotency::BATCH {
                 return Ok(expired);
