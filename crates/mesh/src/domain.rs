@@ -8,7 +8,7 @@ use weft_store::{DomainSchema, Migrations, Statement};
 use crate::{
     Context, StartError,
     context::Parts,
-    job::{Job, JobFn, Run},
+    job::{EXPIRE_ANSWERS, EXPIRE_ANSWERS_PERIOD, Job, JobFn, Run},
 };
 
 /// A domain that a process can run.
@@ -48,7 +48,7 @@ impl Domain {
         &self.schema
     }
 
-    /// Its jobs and their periods. They run in a system scope.
+    /// Its jobs and their periods, that of the mesh last. They run in a system scope.
     pub fn jobs(&self) -> &[(&'static str, Duration)] {
         &self.job_names
     }
@@ -140,7 +140,8 @@ impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
     /// The finished domain.
     pub fn build(self) -> Domain {
         let Self { schema, make, jobs } = self;
-        let job_names = jobs.iter().map(|job| (job.name, job.period)).collect();
+        let own = jobs.iter().map(|job| (job.name, job.period));
+        let job_names = own.chain([(EXPIRE_ANSWERS, EXPIRE_ANSWERS_PERIOD)]).collect();
         let start = move |parts: &Parts| {
             let handler = Arc::new(make(&Context::new(parts))?);
             let jobs = jobs.into_iter().map(|spec| spec.ready(C::CONTRACT.domain, &handler)).collect();

@@ -10,6 +10,11 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use weft_call::{BoxFuture, Call, CallBuilder, Clock, Principal, Result, Scope};
 
+/// The job that every domain has: it forgets old answers of KEYED methods.
+pub(crate) const EXPIRE_ANSWERS: &str = "expire_idempotency_records";
+/// Its period.
+pub(crate) const EXPIRE_ANSWERS_PERIOD: Duration = Duration::from_hours(1);
+
 /// A job: `async fn expire(&self, call: &Call) -> Result<()>` of the handler.
 pub trait JobFn<'a, H>: Send + Sync + 'static {
     /// Runs it once.

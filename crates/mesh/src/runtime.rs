@@ -19,6 +19,8 @@ use weft_workload_identity::CertificateSource;
 
 use crate::{Domain, StartError, job::Job};
 
+pub use start::open_databases;
+
 /// What to do about migrations that a database lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Migrations {

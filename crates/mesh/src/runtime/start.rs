@@ -22,8 +22,7 @@ use crate::{
     admin::{self, Health},
     context::Parts,
     domain::Started,
-    hours,
-    job::{Job, Run},
+    job::{EXPIRE_ANSWERS, EXPIRE_ANSWERS_PERIOD, Job, Run},
 };
 
 pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
@@ -144,7 +143,8 @@ fn check_callees(config: &Config, domains: &[Domain], contracts: &[&'static Cont
     Ok(())
 }
 
-async fn open_stores(config: &Config, domains: &[Domain], migrations: Migrations) -> Result<Vec<Store>, StartError> {
+/// Opens the databases that the configuration names, and reaches them once.
+pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
     let settings = Settings {
         url: config.database.url.clone(),
         migration_url: config.database.migration_url().cloned(),
@@ -153,7 +153,11 @@ async fn open_stores(config: &Config, domains: &[Domain], migrations: Migrations
         acquire_timeout: config.database.acquire_timeout,
         statement_timeout: config.database.statement_timeout,
     };
-    let databases = Databases::open(&settings).await.map_err(StartError::Databases)?;
+    Databases::open(&settings).await.map_err(StartError::Databases)
+}
+
+async fn open_stores(config: &Config, domains: &[Domain], migrations: Migrations) -> Result<Vec<Store>, StartError> {
+    let databases = open_databases(config).await?;
     let mut stores = Vec::with_capacity(domains.len());
     for domain in domains {
         let failed = |source| StartError::Store { domain: domain.name(), source };
@@ -207,5 +211,5 @@ fn expire_answers(domain: &'static str, store: &Store) -> Job {
         let store = store.clone();
         Box::pin(async move { Ok(store.expire_idempotency_records(&call).await.map(drop)?) })
     });
-    Job { domain, name: "expire_idempotency_records", period: hours(1), run }
+    Job { domain, name: EXPIRE_ANSWERS, period: EXPIRE_ANSWERS_PERIOD, run }
 }
