@@ -1,1 +1,49 @@
-//! The front door: REST and gRPC on one port.
+//! The front door: REST and gRPC on one port, for every domain that is registered.
+//!
+//! # Problem
+//!
+//! Clients are strangers. They speak REST or gRPC, carry bearer tokens, send anything at all, and must
+//! learn exactly what was wrong with it; the domains behind must see only calls that are proven, bounded
+//! and on somebody's account.
+//!
+//! # Rule
+//!
+//! - What is served, how and for how long comes from the registered contracts: routes from
+//!   `google.api.http`, access and deadlines from `weft.mesh.v1.call`. A method that only workloads may
+//!   call is not served here at all.
+//! - REST bodies, paths and queries become the method's request message; a field that the message does not
+//!   have is an error that names it. gRPC passes through, its messages unread. Reflection and health are
+//!   answered here for all domains.
+//! - A user's access token is verified once, and exchanged for a signed assertion of at most a minute,
+//!   which travels on in its place. For public methods the token is not looked at: a client whose token
+//!   has expired must still be able to log in.
+//! - Nothing else that a client sends travels inside, save the request id, the trace, the idempotency key,
+//!   the etag and the time left.
+//! - Every error is a `google.rpc.Status`: in JSON for REST, in trailers for gRPC.
+//!
+//! # Recovery
+//!
+//! Without word of revoked sessions for a while, calls with credentials are refused as unavailable: a
+//! session that ended must not live on because nobody could say so. They are taken again with the next
+//! word. A domain that cannot be reached fails its own calls and no others.
+//!
+//! # Limits of this first form
+//!
+//! Methods that stream are not served as REST, and rate limits of contracts are not yet counted here.
+
+mod arrival;
+mod authenticate;
+mod body;
+mod error;
+mod front;
+mod grpc;
+mod health;
+mod issuer;
+mod record;
+mod rest;
+mod server;
+mod settings;
+
+pub use error::EdgeError;
+pub use server::{Edge, Running};
+pub use settings::Settings;

@@ -1,0 +1,235 @@
+//! What keeps an edge from starting, and how a failed call looks to a REST client.
+//!
+//! The body of a failed REST call is the JSON form of `google.rpc.Status` with the details of AIP-193.
+//! [`response`] is the one place where an error becomes HTTP; gRPC clients get the same status from
+//! [`weft_transport::status_from_error`].
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+use weft_call::{Code, Error, FieldViolation, MeshReason, RequestId};
+
+use crate::body::{self, Body};
+
+/// What keeps an edge from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// The address cannot be listened on.
+    #[error("the edge cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A contract's descriptor set cannot be read.
+    #[error("the descriptor set of {domain} cannot be read: {source}")]
+    Descriptors {
+        /// The domain.
+        domain: &'static str,
+        /// Why not.
+        source: prost_reflect::DescriptorError,
+    },
+    /// A contract names a message or field that its descriptor set lacks.
+    #[error("{method}: the contract has no {missing}")]
+    Missing {
+        /// The method's path.
+        method: &'static str,
+        /// What is missing.
+        missing: String,
+    },
+    /// A route's path template breaks the grammar.
+    #[error("{method}: the path template {template:?} cannot be used: {problem}")]
+    Template {
+        /// The method's path.
+        method: &'static str,
+        /// The template.
+        template: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Server reflection cannot describe the contracts.
+    #[error("server reflection cannot describe the contracts: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The auth domain cannot be called.
+    #[error("the auth domain cannot be called: {0}")]
+    Upstream(#[from] weft_transport::TransportError),
+}
+
+/// A failed REST call.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    status: StatusCode,
+    allow: Option<HeaderValue>,
+}
+
+impl Failure {
+    /// The path is served, but not for this method.
+    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
+        let error = Error::new(MeshReason::MethodUnknown, format!("this path is served for {allowed}"));
+        Self { error, status: StatusCode::METHOD_NOT_ALLOWED, allow: HeaderValue::from_str(allowed).ok() }
+    }
+
+    /// The body is not JSON, by its own account.
+    pub(crate) fn unsupported_media_type() -> Self {
+        let error = Error::new(MeshReason::HeaderInvalid, "content-type must be application/json in UTF-8")
+            .with_metadata("header", "content-type");
+        Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, allow: None }
+    }
+
+    pub(crate) fn response(&self, request_id: &RequestId) -> Response<Body> {
+        let mut response = response(&self.error, self.status, request_id);
+        if let Some(allow) = &self.allow {
+            response.headers_mut().insert(header::ALLOW, allow.clone());
+        }
+        response
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let status = http_status(&error);
+        Self { error, status, allow: None }
+    }
+}
+
+/// The status of the error's code, save where HTTP has a better word.
+fn http_status(error: &Error) -> StatusCode {
+    match error.reason() {
+        Some(MeshReason::MessageTooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::from_u16(error.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn response(error: &Error, status: StatusCode, request_id: &RequestId) -> Response<Body> {
+    let mut response = Response::new(body::full(json(error, request_id).to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(wait) = error.retry_after() {
+        // In whole seconds (RFC 9110 section 10.2.3); a client that comes too early comes twice.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.code() == Code::Unauthenticated {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge(error)));
+    }
+    response
+}
+
+/// RFC 6750 section 3.
+fn challenge(error: &Error) -> &'static str {
+    match error.reason() {
+        Some(MeshReason::CredentialsInvalid | MeshReason::CredentialsExpired) => "Bearer error=\"invalid_token\"",
+        _ => "Bearer",
+    }
+}
+
+fn json(error: &Error, request_id: &RequestId) -> Value {
+    let mut details = Vec::new();
+    if let (Some(reason), Some(domain)) = (error.reason_name(), error.reason_domain()) {
+        let metadata = error.metadata();
+        details.push(json!({"@type": url("ErrorInfo"), "reason": reason, "domain": domain, "metadata": metadata}));
+    }
+    if !error.violations().is_empty() {
+        let violations: Vec<_> = error.violations().iter().map(violation).collect();
+        details.push(json!({"@type": url("BadRequest"), "fieldViolations": violations}));
+    }
+    if let Some(wait) = error.retry_after() {
+        details.push(json!({"@type": url("RetryInfo"), "retryDelay": format!("{}s", wait.as_secs_f64())}));
+    }
+    details.push(json!({"@type": url("RequestInfo"), "requestId": request_id.as_str()}));
+    // A detail of a type that is not known here is passed on as its bytes rather than dropped.
+    let unknown = |detail: &prost_types::Any| json!({"@type": detail.type_url, "value": STANDARD.encode(&detail.value)});
+    details.extend(error.details().iter().map(unknown));
+    let code = error.code();
+    json!({"code": code.number(), "message": error.message(), "status": code.name(), "details": details})
+}
+
+fn url(name: &str) -> String {
+    format!("type.googleapis.com/google.rpc.{name}")
+}
+
+fn violation(violation: &FieldViolation) -> Value {
+    let FieldViolation { field, description, rule } = violation;
+    match rule.as_str() {
+        "" => json!({"field": field, "description": description}),
+        rule => json!({"field": field, "description": description, "reason": rule}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use std::time::Duration;
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn told(failure: Failure) -> (http::response::Parts, Value) {
+        let (parts, body) = failure.response(&RequestId::parse("r-1").unwrap()).into_parts();
+        (parts, serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_error_is_told_with_its_reason_fields_delay_and_request_but_not_its_cause() {
+        let foreign = prost_types::Any { type_url: "example.com/x.Y".into(), value: vec![1, 2] };
+        let status = weft_call::status::encode(
+            &Error::new(MeshReason::RateLimited, "slow down")
+                .with_metadata("limit", "5")
+                .with_violation(FieldViolation {
+                    field: "a.b".into(),
+                    description: "must be 1".into(),
+                    rule: "int64.const".into(),
+                })
+                .with_retry_after(Duration::from_millis(1500)),
+            None,
+        );
+        // A detail of foreign type can only come from a peer: field 3 of the status, appended.
+        let mut status = status;
+        let any = prost::Message::encode_to_vec(&foreign);
+        status.extend([0x1a, u8::try_from(any.len()).unwrap()]);
+        status.extend(any);
+        let error = weft_call::status::decode(Code::ResourceExhausted, "slow down", &status).with_source("hunter2");
+        let (parts, body) = told(error.into()).await;
+        assert_eq!(parts.status, 429);
+        assert_eq!(parts.headers["retry-after"], "2");
+        assert_eq!(parts.headers["content-type"], "application/json");
+        let expected = json!({
+            "code": 8, "message": "slow down", "status": "RESOURCE_EXHAUSTED", "details": [
+                {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMITED", "domain": "weft.mesh.v1",
+                 "metadata": {"limit": "5"}},
+                {"@type": "type.googleapis.com/google.rpc.BadRequest",
+                 "fieldViolations": [{"field": "a.b", "description": "must be 1", "reason": "int64.const"}]},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.5s"},
+                {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "r-1"},
+                {"@type": "example.com/x.Y", "value": "AQI="},
+            ],
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[tokio::test]
+    async fn missing_and_bad_credentials_are_told_apart() {
+        for (reason, challenge) in [
+            (MeshReason::CredentialsMissing, "Bearer"),
+            (MeshReason::CredentialsInvalid, "Bearer error=\"invalid_token\""),
+            (MeshReason::CredentialsExpired, "Bearer error=\"invalid_token\""),
+        ] {
+            let (parts, _) = told(Error::new(reason, "no").into()).await;
+            assert_eq!((parts.status.as_u16(), &parts.headers["www-authenticate"]), (401, &challenge.parse().unwrap()));
+        }
+    }
+
+    #[tokio::test]
+    async fn http_has_its_own_words_for_some_failures() {
+        let (parts, body) = told(Failure::method_not_allowed("GET, HEAD")).await;
+        assert_eq!((parts.status.as_u16(), body["status"].as_str()), (405, Some("UNIMPLEMENTED")));
+        assert_eq!(parts.headers["allow"], "GET, HEAD");
+        assert_eq!(told(Failure::unsupported_media_type()).await.0.status, 415);
+        assert_eq!(told(Error::new(MeshReason::MessageTooLarge, "large").into()).await.0.status, 413);
+    }
+}

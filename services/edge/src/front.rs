@@ -1,0 +1,91 @@
+//! One request, from its first header to its answer.
+
+use std::{collections::HashMap, net::SocketAddr};
+
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use tracing::Instrument;
+use weft_call::{Clock, Code, MethodContract};
+use weft_telemetry::Metrics;
+use weft_transport::{Upstreams, metadata};
+
+use crate::{arrival::Arrival, authenticate::Authenticator, body::Body, grpc, record::Observation, rest, settings::Settings};
+
+/// What answers requests: tables that are made once, and the ways to the domains.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) settings: Settings,
+    pub(crate) routes: rest::Routes,
+    /// Every method that users may call, by its gRPC path.
+    pub(crate) methods: HashMap<&'static str, &'static MethodContract>,
+    pub(crate) own: grpc::OwnServices,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+}
+
+impl Front {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let arrival = Arrival::new(request.headers(), peer);
+        let request_id = arrival.request_id.clone();
+        let span = tracing::info_span!(
+            "request",
+            otel.kind = "server",
+            request_id = request_id.as_str(),
+            trace_id = arrival.trace.trace(),
+        );
+        weft_telemetry::adopt_parent(&span, &arrival.trace);
+        let observation = Observation::new(arrival, self.metrics.clone());
+        let mut response = self.respond(observation, request).instrument(span).await;
+        // A request id was checked to be visible ASCII when it was made.
+        if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
+            response.headers_mut().insert(&metadata::REQUEST_ID, value);
+        }
+        response
+    }
+
+    async fn respond(&self, mut observation: Observation, request: Request<Incoming>) -> Response<Body> {
+        if is_grpc(&request) {
+            return grpc::answer(self, observation, request).await;
+        }
+        match rest::answer(self, &mut observation, request).await {
+            Ok(response) => {
+                observation.finish(Code::Ok, None);
+                response
+            }
+            Err(failure) => {
+                observation.fail(&failure.error);
+                failure.response(&observation.arrival.request_id)
+            }
+        }
+    }
+}
+
+/// gRPC over HTTP/2. `application/grpc-web` is another protocol.
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return false };
+    let rest = value.as_bytes().strip_prefix(b"application/grpc");
+    request.version() == Version::HTTP_2 && rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn grpc_is_told_from_other_protocols() {
+        let request = |version, content_type: &str| {
+            Request::builder().version(version).header(header::CONTENT_TYPE, content_type).body(()).unwrap()
+        };
+        for good in ["application/grpc", "application/grpc+proto", "application/grpc;v=1"] {
+            assert!(is_grpc(&request(Version::HTTP_2, good)), "{good}");
+            assert!(!is_grpc(&request(Version::HTTP_11, good)), "{good}");
+        }
+        for bad in ["application/grpc-web", "application/json"] {
+            assert!(!is_grpc(&request(Version::HTTP_2, bad)), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What is written down of a finished request: one line and one observation.
+
+use std::error::Error as _;
+
+use weft_call::{Code, Error, MethodContract};
+use weft_telemetry::{Metrics, Record, Side, log_call};
+
+use crate::arrival::Arrival;
+
+/// What requests count as that fit no method: a name of the edge's own, so that a stranger cannot make
+/// new ones.
+const UNKNOWN: (&str, &str) = ("edge", "unknown");
+
+/// A request under way. If it is dropped before it is finished, the client went away.
+#[derive(Debug)]
+pub(crate) struct Observation {
+    pub(crate) arrival: Arrival,
+    pub(crate) method: Option<&'static MethodContract>,
+    pub(crate) principal: Option<String>,
+    metrics: Metrics,
+    finished: bool,
+}
+
+impl Observation {
+    pub(crate) fn new(arrival: Arrival, metrics: Metrics) -> Self {
+        Self { arrival, method: None, principal: None, metrics, finished: false }
+    }
+
+    /// Writes nothing down: health checks come every second and say nothing.
+    pub(crate) fn discard(&mut self) {
+        self.finished = true;
+    }
+
+    /// Writes down why it failed; where we are to blame, with the cause that the client is not told.
+    pub(crate) fn fail(&mut self, error: &Error) {
+        if matches!(error.code(), Code::Internal | Code::Unknown | Code::DataLoss) {
+            let (mut causes, mut source) = (Vec::new(), error.source());
+            while let Some(cause) = source {
+                causes.push(cause.to_string());
+                source = cause.source();
+            }
+            tracing::error!(error = error.message(), cause = causes.join(": "), "the request failed");
+        }
+        self.finish(error.code(), error.reason_name());
+    }
+
+    /// Writes it down.
+    pub(crate) fn finish(&mut self, code: Code, reason: Option<&str>) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let (domain, method) = self.method.map_or(UNKNOWN, |method| (method.domain, method.name));
+        let duration = self.arrival.started.elapsed();
+        self.metrics.observe_call(Side::Edge, domain, method, code, duration);
+        log_call(&Record {
+            request_id: self.arrival.request_id.as_str(),
+            trace_id: &self.arrival.trace.trace(),
+            domain,
+            method,
+            principal: self.principal.as_deref(),
+            peer: Some(&self.arrival.peer.to_string()),
+            duration,
+            code,
+            reason,
+        });
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        self.finish(Code::Cancelled, None);
+    }
+}
