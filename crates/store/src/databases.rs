@@ -69,7 +69,9 @@ enum Kind {
         migration: Box<PgConnectOptions>,
     },
     /// The files that are open, by domain: a second writer of one file would only wait for the first.
-    Sqlite { files: Arc<Mutex<BTreeMap<&'static str, sqlite::Pools>>> },
+    Sqlite {
+        files: Arc<Mutex<BTreeMap<&'static str, sqlite::Pools>>>,
+    },
 }
 
 impl Databases {

@@ -92,6 +92,9 @@ pub enum StoreError {
     /// A statement failed earlier in this transaction, so nothing of it can be kept.
     #[error("a statement failed earlier in this transaction; return its error instead of going on")]
     AlreadyFailed,
+    /// The closure put its transaction aside and used it after it had ended.
+    #[error("the transaction is over: a statement ran after its closure had ended")]
+    TransactionOver,
     /// The closure of a read or write used the store again: it would wait for its own connection.
     #[error("a read or write was begun inside of another")]
     Nested,
@@ -246,7 +249,9 @@ impl StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let reason = match &error {
-            StoreError::Unreachable { .. } | StoreError::Busy { .. } | StoreError::CommitUnknown(_) => MeshReason::StoreUnavailable,
+            StoreError::Unreachable { .. } | StoreError::Busy { .. } | StoreError::CommitUnknown(_) => {
+                MeshReason::StoreUnavailable
+            }
             StoreError::StatementTimeout { .. } => MeshReason::StoreUnavailable,
             StoreError::DeadlineSpent => MeshReason::DeadlineSpent,
             StoreError::Conflict => MeshReason::StoreConflict,
@@ -303,7 +308,11 @@ impl Verdict {
             (_, ErrorKind::NotNullViolation) => Self::Constraint(Constraint::NotNull),
             // Connection exception, out of resources, operator intervention.
             (state, _) if state.len() == 5 => {
-                if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) { Self::Broken } else { Self::Refused }
+                if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) {
+                    Self::Broken
+                } else {
+                    Self::Refused
+                }
             }
             // The low byte is the primary code: BUSY, LOCKED; IOERR, FULL, CANTOPEN.
             (number, _) => match number.parse::<u32>().map(|number| number & 0xff) {

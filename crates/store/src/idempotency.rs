@@ -68,7 +68,7 @@ impl Key {
         self.method
     }
 
-    pub(crate) async fn claim(&self, read: &mut Read) -> Result<Claim, StoreError> {
+    pub(crate) async fn claim(&self, read: &Read) -> Result<Claim, StoreError> {
         let claim = read.run(&CLAIM_KEY).bind(&self.principal).bind(self.method).bind(&self.key);
         if claim.bind(self.digest.0.as_slice()).bind(self.now).execute().await? == 1 {
             return Ok(Claim::First);
@@ -77,7 +77,7 @@ impl Key {
         self.find(read).await?.map(Claim::Repeat).ok_or(StoreError::Conflict)
     }
 
-    pub(crate) async fn find(&self, read: &mut Read) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) async fn find(&self, read: &Read) -> Result<Option<Vec<u8>>, StoreError> {
         let find = read.run(&FIND_ANSWER).bind(&self.principal).bind(self.method).bind(&self.key);
         match find.fetch_optional::<(Vec<u8>, Vec<u8>)>().await? {
             Some((digest, _)) if digest != self.digest.0 => Err(StoreError::KeyReused),
@@ -85,14 +85,14 @@ impl Key {
         }
     }
 
-    pub(crate) async fn keep(&self, read: &mut Read, answer: Vec<u8>) -> Result<(), StoreError> {
+    pub(crate) async fn keep(&self, read: &Read, answer: Vec<u8>) -> Result<(), StoreError> {
         let keep = read.run(&KEEP_ANSWER).bind(&self.principal).bind(self.method).bind(&self.key);
         keep.bind(answer).bind(self.now).execute().await.map(drop)
     }
 }
 
 /// Deletes one batch of old records and returns how many there were.
-pub(crate) async fn expire(read: &mut Read, now: DateTime<Utc>) -> Result<u64, StoreError> {
+pub(crate) async fn expire(read: &Read, now: DateTime<Utc>) -> Result<u64, StoreError> {
     let oldest = now - KEPT;
     read.run(&EXPIRE_ANSWERS).bind(oldest).execute().await?;
     read.run(&EXPIRE_KEYS).bind(oldest).execute().await

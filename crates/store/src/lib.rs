@@ -3,14 +3,14 @@
 //! A domain writes its SQL once, with [`statements!`], and runs it on PostgreSQL and on SQLite:
 //!
 //! ```
-//! # use weft_call::{Call, TenantId};
-//! # use weft_store::{Store, StoreError};
+//! # use weft_call::{Call, Result};
+//! # use weft_store::Store;
 //! weft_store::statements! {
 //!     /// Renames a thing.
 //!     RENAME = "UPDATE things SET name = $3 WHERE tenant_id = $1 AND id = $2";
 //! }
 //!
-//! async fn rename(store: &Store, call: &Call, id: uuid::Uuid, name: &str) -> Result<bool, StoreError> {
+//! async fn rename(store: &Store, call: &Call, id: uuid::Uuid, name: &str) -> Result<bool> {
 //!     // $1 is the tenant of the call: the store binds it, nobody can forget or forge it.
 //!     store.write(call, async |tx| Ok(tx.run(&RENAME).bind(id).bind(name).execute().await? == 1)).await
 //! }

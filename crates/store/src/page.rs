@@ -11,11 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 use weft_call::{Call, Error, FieldViolation, MeshReason, Scope, TenantId};
 
-use crate::{
-    Read, StoreError,
-    postgres::Mode,
-    store::Inner,
-};
+use crate::{StoreError, postgres::Mode, store::Inner, transaction::Open};
 
 /// Longest token, in bytes.
 const TOKEN_LIMIT: usize = 512;
@@ -67,7 +63,7 @@ impl PageTokens {
     /// Reads the key that `migrate` made.
     pub(crate) async fn load(inner: &std::sync::Arc<Inner>) -> Result<Self, StoreError> {
         let scope = Scope::System("the store opens");
-        let mut read = Read { session: inner.begin(scope, Mode::Read, inner.settings.statement_timeout).await? };
+        let read = Open::new(inner.begin(scope, Mode::Read, inner.settings.statement_timeout).await?).read();
         let secret: Option<Vec<u8>> = read.run(&GET_SECRET).bind(SECRET_NAME).fetch_optional_value().await?;
         match secret {
             Some(secret) if secret.len() == 32 => Ok(Self::with_key(&secret)),

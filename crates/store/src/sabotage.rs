@@ -7,7 +7,8 @@ use crate::{StoreError, session::Session};
 
 /// True with `WEFT_SABOTAGE=answer-before-commit` in the environment.
 pub(crate) fn answers_before_commit() -> bool {
-    static SET: LazyLock<bool> = LazyLock::new(|| std::env::var("WEFT_SABOTAGE").is_ok_and(|what| what == "answer-before-commit"));
+    static SET: LazyLock<bool> =
+        LazyLock::new(|| std::env::var("WEFT_SABOTAGE").is_ok_and(|what| what == "answer-before-commit"));
     *SET
 }
 

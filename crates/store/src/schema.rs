@@ -144,7 +144,8 @@ impl DomainSchema {
             if names[..index].contains(name) {
                 return Err(StoreError::NameTaken { name });
             }
-            if !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.len() > NAME_LIMIT || !name.bytes().all(plain) {
+            if !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.len() > NAME_LIMIT || !name.bytes().all(plain)
+            {
                 return Err(StoreError::NameInvalid { name });
             }
         }

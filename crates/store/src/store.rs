@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sqlx::PgPool;
-use weft_call::{Answer, BoxFuture, Call, Idempotency, Replays, Scope, transaction};
+use weft_call::{Answer, BoxFuture, Call, Error, Idempotency, Replays, Result, Scope, transaction};
 
 use crate::{
     PageTokens, Read, Settings, StoreError, Tx,
@@ -12,6 +12,7 @@ use crate::{
     postgres::{Mode, Roles},
     session::Session,
     sqlite,
+    transaction::Open,
 };
 
 /// How often a write is tried when concurrent changes win.
@@ -71,16 +72,14 @@ impl Store {
 
     /// Runs `work` on one unchanging view of the records. It can neither write nor call other
     /// domains: it holds one of the process's connections.
-    pub async fn read<T, E, F>(&self, call: &Call, work: F) -> Result<T, E>
+    pub async fn read<T, F, R>(&self, call: &Call, work: F) -> Result<T>
     where
-        E: From<StoreError>,
-        F: AsyncFnOnce(&mut Read) -> Result<T, E>,
+        F: FnOnce(Read) -> R + Send,
+        R: Future<Output = Result<T>> + Send,
     {
-        let mut read = Read { session: self.begin(call, Mode::Read).await? };
-        let outcome = transaction::hold(work(&mut read)).await;
+        let open = Open::new(self.begin(call, Mode::Read).await?);
         // Nothing is waited for: the rollback is made when the connection returns to the pool.
-        drop(read);
-        outcome
+        transaction::hold(work(open.read())).await
     }
 
     /// Runs `work` in a serializable transaction and commits what it did if it returns `Ok`.
@@ -89,11 +88,14 @@ impl Store {
     /// it changes nothing but records. In a KEYED method that came with a key the answer is stored
     /// with the change, and a repeat gets it without `work` being run; such a method makes exactly
     /// one write.
-    pub async fn write<T, E, F>(&self, call: &Call, work: F) -> Result<T, E>
+    ///
+    /// `work` owns its [`Tx`] and returns the mesh's error, so that the future of a handler stays
+    /// `Send` whatever `work` borrows: `store.write(call, async |tx| insert(&tx, &order).await)`.
+    pub async fn write<T, F, R>(&self, call: &Call, work: F) -> Result<T>
     where
         T: Answer,
-        E: From<StoreError>,
-        F: AsyncFn(&mut Tx) -> Result<T, E>,
+        F: Fn(Tx) -> R + Send + Sync,
+        R: Future<Output = Result<T>> + Send,
     {
         let keyed = Key::of(call).map(|key| Keyed {
             key,
@@ -105,10 +107,11 @@ impl Store {
 
     /// The same for work that is no method's answer, as in jobs and event consumers. A KEYED method
     /// that came with a key is refused: its answer would not be stored.
-    pub async fn transact<T, E, F>(&self, call: &Call, work: F) -> Result<T, E>
+    pub async fn transact<T, F, R>(&self, call: &Call, work: F) -> Result<T>
     where
-        E: From<StoreError>,
-        F: AsyncFn(&mut Tx) -> Result<T, E>,
+        T: Send,
+        F: Fn(Tx) -> R + Send + Sync,
+        R: Future<Output = Result<T>> + Send,
     {
         if let Some(key) = Key::of(call) {
             return Err(StoreError::KeyedWritesOnce { method: key.method() }.into());
@@ -116,10 +119,11 @@ impl Store {
         self.repeat(call, None, &work).await
     }
 
-    async fn repeat<T, E, F>(&self, call: &Call, keyed: Option<&Keyed<T>>, work: &F) -> Result<T, E>
+    async fn repeat<T, F, R>(&self, call: &Call, keyed: Option<&Keyed<T>>, work: &F) -> Result<T>
     where
-        E: From<StoreError>,
-        F: AsyncFn(&mut Tx) -> Result<T, E>,
+        T: Send,
+        F: Fn(Tx) -> R + Send + Sync,
+        R: Future<Output = Result<T>> + Send,
     {
         if let Some(method) = call.method().filter(|method| method.idempotency == Idempotency::Read) {
             return Err(StoreError::ReadMethodWrites { method: method.path }.into());
@@ -143,44 +147,45 @@ impl Store {
         Err(StoreError::Conflict.into())
     }
 
-    async fn attempt<T, E, F>(&self, call: &Call, keyed: Option<&Keyed<T>>, work: &F) -> Result<T, Failure<E>>
+    async fn attempt<T, F, R>(&self, call: &Call, keyed: Option<&Keyed<T>>, work: &F) -> Result<T, Failure>
     where
-        E: From<StoreError>,
-        F: AsyncFn(&mut Tx) -> Result<T, E>,
+        T: Send,
+        F: Fn(Tx) -> R + Send + Sync,
+        R: Future<Output = Result<T>> + Send,
     {
-        let mut tx = Tx { read: Read { session: self.begin(call, Mode::Write).await.map_err(Failure::of)? } };
+        let open = Open::new(self.begin(call, Mode::Write).await.map_err(Failure::of)?);
         if let Some(keyed) = keyed {
-            match keyed.key.claim(&mut tx).await {
-                Ok(Claim::First) => {}
-                Ok(Claim::Repeat(answer)) => {
-                    tx.read.session.rollback().await;
-                    return (keyed.decode)(&answer).map_err(Failure::of);
-                }
-                Err(error) => {
-                    tx.read.session.rollback().await;
-                    return Err(Failure::of(error));
-                }
+            let claim = keyed.key.claim(&open.read()).await;
+            if !matches!(claim, Ok(Claim::First)) {
+                open.close().await.map_err(Failure::of)?.rollback().await;
+            }
+            if let Claim::Repeat(answer) = claim.map_err(Failure::of)? {
+                return (keyed.decode)(&answer).map_err(Failure::of);
             }
         }
-        let outcome = transaction::hold(work(&mut tx)).await;
-        let state = tx.read.session.state;
+        let outcome = transaction::hold(work(open.tx())).await;
+        let session = open.close().await.map_err(Failure::of)?;
+        let state = session.state;
         let value = match outcome {
             // Also when the closure made something else of the conflict.
             _ if state.conflict => {
-                tx.read.session.rollback().await;
+                session.rollback().await;
                 return Err(Failure::Conflict);
             }
             Err(error) => {
-                tx.read.session.rollback().await;
+                session.rollback().await;
                 return Err(Failure::Final(error));
             }
             Ok(_) if state.failed => return Err(Failure::of(StoreError::AlreadyFailed)),
             Ok(value) => value,
         };
-        if let Some(keyed) = keyed {
-            keyed.key.keep(&mut tx, (keyed.encode)(&value)).await.map_err(Failure::of)?;
-        }
-        tx.read.session.commit().await.map_err(Failure::of)?;
+        let Some(keyed) = keyed else {
+            session.commit().await.map_err(Failure::of)?;
+            return Ok(value);
+        };
+        let open = Open::new(session);
+        keyed.key.keep(&open.read(), (keyed.encode)(&value)).await.map_err(Failure::of)?;
+        open.close().await.map_err(Failure::of)?.commit().await.map_err(Failure::of)?;
         Ok(value)
     }
 
@@ -205,12 +210,11 @@ impl Store {
 
     /// Deletes the idempotency records that are older than 48 hours and returns how many there were.
     /// For a periodic job of the mesh; the call is in a system scope.
-    pub async fn expire_idempotency_records(&self, call: &Call) -> Result<u64, StoreError> {
-        // Captured by value: a closure that holds `call` by reference is not `Send` for every lifetime.
+    pub async fn expire_idempotency_records(&self, call: &Call) -> Result<u64> {
         let now = call.now();
         let mut expired = 0;
         loop {
-            let batch = self.transact(call, async move |tx: &mut Tx| crate::idempotency::expire(tx, now).await).await?;
+            let batch = self.transact(call, async |tx| Ok(crate::idempotency::expire(&tx, now).await?)).await?;
             expired += batch;
             if batch < crate::idempotency::BATCH {
                 return Ok(expired);
@@ -220,10 +224,10 @@ impl Store {
 }
 
 impl Replays for Store {
-    fn find<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, weft_call::Result<Option<Bytes>>> {
+    fn find<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Option<Bytes>>> {
         Box::pin(async move {
             let Some(key) = Key::of(call).filter(|_| call.scope() != Scope::Nothing) else { return Ok(None) };
-            let answer: Option<Vec<u8>> = self.read(call, async |read: &mut Read| key.find(read).await).await?;
+            let answer: Option<Vec<u8>> = self.read(call, async |read| Ok(key.find(&read).await?)).await?;
             Ok(answer.map(Bytes::from))
         })
     }
@@ -236,14 +240,14 @@ struct Keyed<T> {
     decode: fn(&[u8]) -> Result<T, StoreError>,
 }
 
-enum Failure<E> {
+enum Failure {
     /// The work may run again.
     Conflict,
     /// It may not.
-    Final(E),
+    Final(Error),
 }
 
-impl<E: From<StoreError>> Failure<E> {
+impl Failure {
     fn of(error: StoreError) -> Self {
         match error {
             StoreError::Conflict => Self::Conflict,

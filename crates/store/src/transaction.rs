@@ -1,30 +1,65 @@
 //! What a domain holds while it reads or writes: [`Read`] and [`Tx`], and a statement being run.
 
-use std::ops::{Deref, DerefMut};
+use std::{ops::Deref, sync::Arc};
 
 use sqlx::{
-    Arguments, AssertSqlSafe, PgConnection, Row, SqliteConnection, SqlSafeStr, SqlStr,
+    Arguments, AssertSqlSafe, PgConnection, Row, SqlSafeStr, SqlStr, SqliteConnection,
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteArguments, SqliteRow},
 };
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 use weft_call::{Scope, TenantId};
 
 use crate::{
     Authority, Column, Record, Statement, StoreError, Value,
     session::{Connection, Session, State},
+    store::{Backend, Inner},
 };
 
-/// An open transaction that reads. A function that takes `&mut Read` also takes a `&mut Tx`.
+/// An open transaction that reads. A function that takes `&Read` also takes a `&Tx`.
+///
+/// A closure of the store owns it, so that what the closure captures may be borrowed from anywhere;
+/// it ends with the closure, also where it was put aside.
 #[derive(Debug)]
 pub struct Read {
-    pub(crate) session: Session,
+    open: Arc<Open>,
 }
 
 /// An open transaction that writes.
 #[derive(Debug)]
 pub struct Tx {
-    pub(crate) read: Read,
+    read: Read,
+}
+
+/// A transaction that the store and a closure of a domain hold together.
+#[derive(Debug)]
+pub(crate) struct Open {
+    inner: Arc<Inner>,
+    scope: Scope,
+    session: Mutex<Option<Session>>,
+}
+
+impl Open {
+    pub(crate) fn new(session: Session) -> Arc<Self> {
+        let (inner, scope) = (Arc::clone(&session.inner), session.scope);
+        Arc::new(Self { inner, scope, session: Mutex::new(Some(session)) })
+    }
+
+    /// The store's own reading end.
+    pub(crate) fn read(self: &Arc<Self>) -> Read {
+        Read { open: Arc::clone(self) }
+    }
+
+    /// What the closure of a write gets.
+    pub(crate) fn tx(self: &Arc<Self>) -> Tx {
+        Tx { read: self.read() }
+    }
+
+    /// Takes the transaction back: from now on no statement runs in it.
+    pub(crate) async fn close(&self) -> Result<Session, StoreError> {
+        self.session.lock().await.take().ok_or(StoreError::TransactionOver)
+    }
 }
 
 impl Deref for Tx {
@@ -35,45 +70,32 @@ impl Deref for Tx {
     }
 }
 
-impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut Read {
-        &mut self.read
-    }
-}
-
 impl Read {
     /// Whose records the transaction may touch.
     pub fn scope(&self) -> Scope {
-        self.session.scope
+        self.open.scope
     }
 
     /// Starts to run a statement: bind what its text asks for after the tenant, then `execute` or
     /// fetch. Anything wrong is an error of that last step.
-    pub fn run(&mut self, statement: &'static Statement) -> Run<'_> {
-        let Session { connection, inner, scope, state } = &mut self.session;
-        let (key, mut bound) = match connection {
-            Connection::Postgres(transaction) => match transaction.connection() {
-                Ok(connection) => (statement.postgres(), Bound::Postgres(connection, PgArguments::default())),
-                Err(source) => {
-                    let error = StoreError::Statement { statement: statement.name(), source };
-                    return Run { statement, state, bound: Err(error), text: SqlStr::from_static("") };
-                }
-            },
-            Connection::Sqlite(transaction) => (statement.sqlite(), Bound::Sqlite(transaction, SqliteArguments::default())),
+    pub fn run(&self, statement: &'static Statement) -> Run<'_> {
+        let inner = &self.open.inner;
+        let (key, bound) = match inner.backend {
+            Backend::Postgres { .. } => (statement.postgres(), Bound::Postgres(PgArguments::default())),
+            Backend::Sqlite(_) => (statement.sqlite(), Bound::Sqlite(SqliteArguments::default())),
         };
         let text = inner.texts.get(key).map(|text| AssertSqlSafe(text.clone()).into_sql_str());
-        let admitted = if state.failed {
-            Err(StoreError::AlreadyFailed)
-        } else if text.is_none() {
+        let admitted = if text.is_none() {
             Err(StoreError::StatementUnknown { statement: statement.name(), domain: inner.domain })
         } else {
-            first_argument(statement, *scope)
+            first_argument(statement, self.open.scope)
         };
-        let bound = admitted.and_then(|first| match first {
-            Some(tenant) => bound.add(statement, tenant).map(|()| bound),
-            None => Ok(bound),
-        });
-        Run { statement, state, bound, text: text.unwrap_or_else(|| SqlStr::from_static("")) }
+        let run = Run { open: &self.open, statement, bound: Ok(bound), text: text.unwrap_or_else(|| SqlStr::from_static("")) };
+        match admitted {
+            Ok(Some(tenant)) => run.bind(tenant),
+            Ok(None) => run,
+            Err(error) => Run { bound: Err(error), ..run },
+        }
     }
 }
 
@@ -96,23 +118,23 @@ fn first_argument(statement: &Statement, scope: Scope) -> Result<Option<Uuid>, S
 #[derive(Debug)]
 #[must_use = "a statement runs when it is executed or fetched from"]
 pub struct Run<'t> {
+    open: &'t Open,
     statement: &'static Statement,
-    state: &'t mut State,
-    bound: Result<Bound<'t>, StoreError>,
+    bound: Result<Bound, StoreError>,
     text: SqlStr,
 }
 
 #[derive(Debug)]
-enum Bound<'t> {
-    Postgres(&'t mut PgConnection, PgArguments),
-    Sqlite(&'t mut SqliteConnection, SqliteArguments),
+enum Bound {
+    Postgres(PgArguments),
+    Sqlite(SqliteArguments),
 }
 
-impl Bound<'_> {
+impl Bound {
     fn add<T: Value>(&mut self, statement: &'static Statement, value: T) -> Result<(), StoreError> {
         let added = match self {
-            Self::Postgres(_, arguments) => arguments.add(value),
-            Self::Sqlite(_, arguments) => arguments.add(value),
+            Self::Postgres(arguments) => arguments.add(value),
+            Self::Sqlite(arguments) => arguments.add(value),
         };
         added.map_err(|source| StoreError::Type { statement: statement.name(), source })
     }
@@ -154,15 +176,14 @@ impl Run<'_> {
 
     /// Runs it and returns how many rows it changed.
     pub async fn execute(self) -> Result<u64, StoreError> {
-        let Self { statement, state, bound, text } = self;
-        let bound = bound?;
-        // Until it has answered: a future that is dropped half-way may have changed rows.
-        state.failed = true;
+        let Self { open, statement, bound, text } = self;
+        let mut session = open.session.lock().await;
+        let (state, bound) = pair(statement, &mut session, bound)?;
         let outcome = match bound {
-            Bound::Postgres(connection, arguments) => {
+            Paired::Postgres(connection, arguments) => {
                 sqlx::query_with(text, arguments).execute(connection).await.map(|done| done.rows_affected())
             }
-            Bound::Sqlite(connection, arguments) => {
+            Paired::Sqlite(connection, arguments) => {
                 sqlx::query_with(text, arguments).execute(connection).await.map(|done| done.rows_affected())
             }
         };
@@ -206,14 +227,14 @@ impl Run<'_> {
     }
 
     async fn first_row(self) -> Result<Option<AnyRow>, StoreError> {
-        let Self { statement, state, bound, text } = self;
-        let bound = bound?;
-        state.failed = true;
+        let Self { open, statement, bound, text } = self;
+        let mut session = open.session.lock().await;
+        let (state, bound) = pair(statement, &mut session, bound)?;
         let outcome = match bound {
-            Bound::Postgres(connection, arguments) => {
+            Paired::Postgres(connection, arguments) => {
                 sqlx::query_with(text, arguments).fetch_optional(connection).await.map(|row| row.map(AnyRow::Postgres))
             }
-            Bound::Sqlite(connection, arguments) => {
+            Paired::Sqlite(connection, arguments) => {
                 sqlx::query_with(text, arguments).fetch_optional(connection).await.map(|row| row.map(AnyRow::Sqlite))
             }
         };
@@ -221,19 +242,51 @@ impl Run<'_> {
     }
 
     async fn rows(self) -> Result<Vec<AnyRow>, StoreError> {
-        let Self { statement, state, bound, text } = self;
-        let bound = bound?;
-        state.failed = true;
+        let Self { open, statement, bound, text } = self;
+        let mut session = open.session.lock().await;
+        let (state, bound) = pair(statement, &mut session, bound)?;
         let outcome = match bound {
-            Bound::Postgres(connection, arguments) => {
+            Paired::Postgres(connection, arguments) => {
                 let rows = sqlx::query_with(text, arguments).fetch_all(connection).await;
                 rows.map(|rows| rows.into_iter().map(AnyRow::Postgres).collect())
             }
-            Bound::Sqlite(connection, arguments) => {
+            Paired::Sqlite(connection, arguments) => {
                 let rows = sqlx::query_with(text, arguments).fetch_all(connection).await;
                 rows.map(|rows| rows.into_iter().map(AnyRow::Sqlite).collect())
             }
         };
         state.settle(statement.name(), outcome)
     }
+}
+
+/// Arguments beside the connection that they are for.
+enum Paired<'s> {
+    Postgres(&'s mut PgConnection, PgArguments),
+    Sqlite(&'s mut SqliteConnection, SqliteArguments),
+}
+
+/// Readies the session for a statement. Until it has answered the session counts as failed: a future
+/// that is dropped half-way may have changed rows.
+fn pair<'s>(
+    statement: &'static Statement,
+    session: &'s mut MutexGuard<'_, Option<Session>>,
+    bound: Result<Bound, StoreError>,
+) -> Result<(&'s mut State, Paired<'s>), StoreError> {
+    let Session { connection, state, .. } = session.as_mut().ok_or(StoreError::TransactionOver)?;
+    if state.failed {
+        return Err(StoreError::AlreadyFailed);
+    }
+    let paired = match (connection, bound?) {
+        (Connection::Postgres(transaction), Bound::Postgres(arguments)) => {
+            let connection = transaction.connection();
+            let failed = |source| StoreError::Statement { statement: statement.name(), source };
+            Paired::Postgres(connection.map_err(failed)?, arguments)
+        }
+        (Connection::Sqlite(transaction), Bound::Sqlite(arguments)) => Paired::Sqlite(transaction, arguments),
+        (Connection::Postgres(_) | Connection::Sqlite(_), Bound::Postgres(_) | Bound::Sqlite(_)) => {
+            return Err(StoreError::TransactionOver);
+        }
+    };
+    state.failed = true;
+    Ok((state, paired))
 }

@@ -183,7 +183,8 @@ pub(crate) async fn pending(pool: &PgPool, database: &str, schema: &DomainSchema
     let mut connection = pool.acquire().await.map_err(unreachable)?;
     let read = set_up(schema.domain(), "read which migrations are applied");
     let applied = async {
-        let histories = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1";
+        let histories =
+            "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1";
         let tables: Vec<String> = sqlx::query_scalar(histories).bind(roles.schema()).fetch_all(&mut *connection).await?;
         if !tables.iter().any(|table| table.starts_with(SchemaPart::HISTORY_PREFIX)) {
             return Ok(Vec::new());

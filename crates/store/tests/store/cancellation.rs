@@ -1,0 +1,70 @@
+//! A future that is dropped leaves nothing half-done and no connection spoilt.
+
+use weft_store::{StoreError, Tx};
+
+use crate::support::{Backend, Bench, COUNT_ALL_THINGS, LIST_NAMES, call, dropped_after, insert, keyed, system, tenant, thing};
+
+/// With one connection, so that whatever is left behind on it is met by the next transaction.
+async fn dropped_anywhere(backend: Backend) {
+    let bench = Bench::with(backend, |settings| settings.max_connections = 1).await;
+    let (mut finished, mut dropped) = (0, 0);
+    for polls in 1..60 {
+        let (tenant, key) = (tenant(), format!("key-{polls}"));
+        let pair = async |tx: &mut Tx| {
+            insert(tx, &thing("a")).await?;
+            insert(tx, &thing("b")).await?;
+            Ok::<_, StoreError>("both".to_owned())
+        };
+        let write = async { bench.store.write(&keyed(tenant, &key, "request"), pair).await };
+        let answered = dropped_after(polls, write).await.is_some();
+        *(if answered { &mut finished } else { &mut dropped }) += 1;
+
+        // Another tenant sees its own, a system scope all: nothing of role or tenant stayed behind.
+        assert_eq!(bench.names(crate::support::tenant()).await, [""; 0], "after {polls} polls");
+        let all: Result<i64, StoreError> =
+            bench.store.read(&system(), async |read| read.run(&COUNT_ALL_THINGS).fetch_value().await).await;
+        assert_eq!(all.unwrap() % 2, 0, "after {polls} polls");
+        let names = bench.names(tenant).await;
+        assert!(names.is_empty() && !answered || names == ["a", "b"], "after {polls} polls: {names:?}");
+        // Whether it was kept or not, the repeat ends in the same state.
+        bench.store.write(&keyed(tenant, &key, "request"), pair).await.unwrap();
+        assert_eq!(bench.names(tenant).await, ["a", "b"]);
+    }
+    assert!(finished > 5 && dropped > 5, "{finished} finished, {dropped} dropped: the polls do not cover a write");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_dropped_anywhere_is_made_whole_or_not_at_all_on_sqlite() {
+    dropped_anywhere(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_dropped_anywhere_is_made_whole_or_not_at_all_on_postgres() {
+    dropped_anywhere(Backend::Postgres).await;
+}
+
+async fn dropped_reads(backend: Backend) {
+    let bench = Bench::with(backend, |settings| settings.max_connections = 1).await;
+    let (one, other) = (tenant(), tenant());
+    bench.add(one, "a").await;
+    bench.add(other, "b").await;
+    for polls in 1..20 {
+        let list = async {
+            let names: Result<Vec<String>, StoreError> =
+                bench.store.read(&call(one), async |read| read.run(&LIST_NAMES).fetch_values().await).await;
+            names.unwrap()
+        };
+        drop(dropped_after(polls, list).await);
+        assert_eq!(bench.names(other).await, ["b"], "after {polls} polls");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_read_leaves_its_connection_clean_on_sqlite() {
+    dropped_reads(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_read_leaves_its_connection_clean_on_postgres() {
+    dropped_reads(Backend::Postgres).await;
+}

@@ -1,0 +1,1 @@
+CREATE TABLE things (tenant_id UUID NOT NULL, id UUID NOT NULL);

@@ -1,0 +1,13 @@
+//! Every behaviour of the store, on PostgreSQL and on SQLite.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod cancellation;
+mod keyed;
+mod migrations;
+mod opening;
+mod statements;
+mod tenancy;
+mod values;
+mod writes;

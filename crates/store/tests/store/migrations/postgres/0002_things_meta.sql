@@ -1,0 +1,1 @@
+CREATE INDEX things_meta ON things USING gin (meta);
