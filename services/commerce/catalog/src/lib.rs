@@ -1,1 +1,26 @@
 //! Products, their variants and prices.
+//!
+//! A tenant's catalog: what is sold ([`Product`](weft_contracts_catalog::Product)), in which forms, for how much. Orders
+//! look variants up here and copy what they need, so nothing of a product is kept for their sake once it is deleted.
+
+mod error;
+mod fields;
+mod listing;
+mod price;
+mod product;
+mod service;
+mod store;
+
+use weft_contracts_catalog::CatalogContract;
+use weft_mesh::{Domain, migrations};
+
+use crate::service::Catalog;
+
+/// The catalog domain.
+pub fn domain() -> Domain {
+    Domain::new::<CatalogContract>()
+        .migrations(migrations!())
+        .statements(store::STATEMENTS)
+        .serve(|cx| Catalog::new(cx.store()))
+        .build()
+}
