@@ -27,7 +27,7 @@ impl Generator<'_> {
         let runtime = &self.runtime;
         let validation = self.checked_validation()?;
         let messages = self.messages(files)?;
-        let debug = self.redacted_debug();
+        let debug = self.debug();
         let reasons = self.package.reasons.iter().map(|reasons| self.reasons(reasons));
         let services = self.package.services.iter().map(|service| self.service(service));
         let tables = self.tables();

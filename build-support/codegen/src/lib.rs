@@ -11,7 +11,7 @@
 //!
 //! and the crate includes the result:
 //!
-//! ```ignore
+//! ```text
 //! include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 //! ```
 //!
@@ -22,6 +22,7 @@
 //! Rule: what a contract leaves unsaid or says wrongly does not build. Every refusal is one sentence
 //! that names the file and the element; [`Error`] lists them all at once.
 
+mod comments;
 mod compile;
 mod debug;
 mod error;
@@ -108,8 +109,9 @@ impl Contract {
         Ok(())
     }
 
-    /// The same without cargo: includes are relative to `folder`, the result is written to `out`.
-    /// Returns the files and folders that the result depends on.
+    /// The same without cargo, or for one of several contracts in a crate: includes are relative to
+    /// `folder`, the result is written to `out`, which is made if need be. Returns the files and folders
+    /// that the result depends on.
     pub fn generate_in(self, folder: &Path, out: &Path) -> Result<Vec<PathBuf>, Error> {
         let includes: Vec<_> = self.includes.iter().map(|include| folder.join(include)).collect();
         let compiled = compile::compile(&self.files, &includes)?;
@@ -118,6 +120,7 @@ impl Contract {
             self.uses.iter().map(|(package, path)| Ok((package.clone(), rust_path(path)?))).collect::<Result<_, Error>>()?;
         let generator = Generator { package: &package, runtime: rust_path(&self.runtime)?, uses };
         let code = generator.generate(compiled.files)?;
+        fs::create_dir_all(out).map_err(|source| Error::File { path: out.to_owned(), source })?;
         write(&out.join("contract.rs"), code.as_bytes())?;
         write(&out.join("contract.fds"), &compiled.descriptor_set)?;
         Ok(compiled.read.into_iter().collect())

@@ -9,6 +9,7 @@ use prost_reflect::{
 
 use crate::{
     Error, Refusal,
+    comments::documentation,
     compile::Compiled,
     options::{self, CallPolicy, Event, HttpRule, ServicePolicy},
 };
@@ -204,8 +205,7 @@ fn comments(files: &[FileDescriptor]) -> BTreeMap<(String, Vec<i32>), String> {
     for file in files {
         let locations = file.file_descriptor_proto().source_code_info.iter().flat_map(|info| &info.location);
         for location in locations {
-            let lines: Vec<_> = location.leading_comments().lines().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
-            let text = lines.join("\n").trim_end().to_owned();
+            let text = documentation(location.leading_comments());
             comments.insert((file.name().to_owned(), location.path.clone()), text);
         }
     }

@@ -36,7 +36,7 @@ impl Generator<'_> {
                 services: #services,
                 reasons: #reasons,
                 events: #events,
-                descriptor_set: include_bytes!(concat!(env!("OUT_DIR"), "/contract.fds")),
+                descriptor_set: include_bytes!("contract.fds"),
             };
 
             impl #runtime::Declares for #contract {

@@ -15,6 +15,7 @@ mod code;
 mod contract;
 mod deadline;
 pub mod dispatch;
+mod enum_name;
 mod error;
 mod idempotency;
 mod permission;
@@ -53,6 +54,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What generated code names; not for people.
 #[doc(hidden)]
 pub mod generated {
+    pub use crate::enum_name::EnumName;
     pub use bytes;
     pub use futures_util;
     pub use prost;
