@@ -2,7 +2,7 @@
 //!
 //! A domain is a contract, a handler, migrations and jobs, put together as a [`Domain`]:
 //!
-//! ```ignore
+//! ```text
 //! pub fn domain() -> Domain {
 //!     Domain::new::<OrdersContract>()
 //!         .migrations(migrations!())

@@ -1,6 +1,6 @@
 //! A whole mesh inside a test: real ports, mutual TLS, transport and databases.
 //!
-//! ```ignore
+//! ```text
 //! async fn an_order_is_placed_at_catalog_prices(backend: Backend) {
 //!     let mesh = Mesh::of([catalog::domain(), orders::domain()]).start(backend).await;
 //!     let staff = mesh.user(mesh.tenant(), "staff");

@@ -1,6 +1,6 @@
 //! A whole mesh in one test process: real ports, mutual TLS, transport and databases.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -152,13 +152,13 @@ impl MeshBuilder {
         let mut config = Config::default();
         config.data_dir = folder.path().join("data");
         config.database.url = backend.url().await;
-        config.database.max_connections = 8;
+        config.database.max_connections = NonZeroU32::MIN.saturating_add(7);
         config.admin.port = 0;
         config.mesh.drain_timeout = Duration::from_secs(5);
         self.configure.iter().for_each(|change| change(&mut config));
         let mut runtime = Runtime::new(config, self.domains);
-        for port in runtime.domains.iter().map(Domain::name).map(str::to_owned).collect::<Vec<_>>() {
-            runtime.config.mesh.ports.entry(port).or_insert(0);
+        for domain in &runtime.domains {
+            runtime.config.mesh.ports.entry(domain.name().to_owned()).or_insert(0);
         }
         runtime.contracts.extend(self.contracts);
         runtime.clock = self.clock;
