@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Kills the weft binary amid orders and counts what was lost or doubled; build-support/crash says how.
+#
+#   bash build-support/scenarios/crash.sh sqlite|postgresql [OPTION...]     options of build-support/crash: --kills 100
+#   bash build-support/scenarios/crash.sh sabotage                          a binary that answers before it commits
+#
+# `sabotage` passes when the promise was seen to break, on SQLite: it shows that the other two can fail.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+# shellcheck source=build-support/servers.sh
+source build-support/servers.sh
+trap servers_stop EXIT
+
+case "${1:-}" in
+sqlite)
+    cargo build --release --locked
+    cargo run --quiet --locked -p weft-crash -- --binary "$CARGO_TARGET_DIR/release/weft" "${@:2}"
+    ;;
+postgresql)
+    [[ -n "${WEFT_TEST_POSTGRES:-}" ]] || servers_start_postgresql
+    cargo build --release --locked
+    servers_create_database
+    cargo run --quiet --locked -p weft-crash -- --binary "$CARGO_TARGET_DIR/release/weft" \
+        --database-url "$servers_database_url" "${@:2}"
+    ;;
+sabotage)
+    cargo build --locked -p weft-bin --features sabotage
+    status=0
+    WEFT_SABOTAGE=answer-before-commit \
+        cargo run --quiet --locked -p weft-crash -- --binary "$CARGO_TARGET_DIR/debug/weft" "${@:2}" || status=$?
+    if [[ $status -ne 1 ]]; then
+        echo "crash: the sabotage was not caught (exit status $status, where 1 is a broken promise)" >&2
+        exit 1
+    fi
+    echo "crash: the sabotage was caught"
+    ;;
+*)
+    sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    exit 64
+    ;;
+esac

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Every test of weft, from a machine that has a Rust toolchain, Go and Python: installs what the tests need and the machine
+# lacks, starts throw-away servers, and runs everything: units, contracts, mesh, both databases, end to end, crashes.
+#
+#   bash build-support/test.sh
+#
+# Ends with a table of its steps and their times, and fails if one of them failed.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+# shellcheck source=build-support/servers.sh
+source build-support/servers.sh
+# shellcheck source=build-support/steps.sh
+source build-support/steps.sh
+
+test_log="$(mktemp /tmp/weft-tests.XXXXXX)"
+trap 'servers_stop; rm -f "$test_log"' EXIT
+
+# shellcheck disable=SC2317 # called by a step
+# cargo_test ARGUMENT...: cargo test, whose counts go to the closing line.
+cargo_test() {
+    cargo test --locked --no-fail-fast "$@" 2>&1 | tee -a "$test_log"
+}
+
+# Prints the sum of all results of cargo_test.
+test_counts() {
+    awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+        END { printf "%d tests passed, %d failed, %d ignored\n", passed, failed, ignored }' "$test_log"
+}
+
+# shellcheck disable=SC2317 # called by a step
+# The example is a workspace of its own, as a stranger's repository would be.
+greeter() {
+    cargo_test --manifest-path examples/greeter/Cargo.toml
+}
+
+tools_install curl jq grpcurl postgresql redis || exit
+servers_start_postgresql || exit
+servers_start_redis || exit
+
+step "tests of the workspace" cargo_test --workspace
+step "a domain in a repository of its own" greeter
+step "the binary of the README" cargo build --release --locked
+step "the README's first order on SQLite" bash build-support/scenarios/first-order.sh sqlite
+step "the README's first order on PostgreSQL" bash build-support/scenarios/first-order.sh postgresql
+step "kill -9 amid orders on SQLite" bash build-support/scenarios/crash.sh sqlite
+step "kill -9 amid orders on PostgreSQL" bash build-support/scenarios/crash.sh postgresql
+step "a broken guarantee is caught" bash build-support/scenarios/crash.sh sabotage
+
+steps_close
+outcome=$?
+test_counts
+exit "$outcome"

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
+#
+#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny curl grpcurl jq just postgresql redis shellcheck
+#
+# Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
+# them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
+# Sourced, this file only defines the functions and puts the bin folder on the PATH.
+
+tools_folder="${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools"
+export PATH="$tools_folder/bin:$PATH"
+# shellcheck source=build-support/tools.env
+source "$(dirname "${BASH_SOURCE[0]}")/tools.env"
+
+tools_fail() {
+    echo "tools: $*" >&2
+    return 1
+}
+
+# tools_need COMMAND FOR: fails with a sentence if COMMAND is missing.
+tools_need() {
+    command -v "$1" >/dev/null || tools_fail "$2 is installed by $1, which is missing"
+}
+
+# tools_have TOOL VERSION: whether that version is installed, and if so makes it the one on the PATH.
+tools_have() {
+    [[ -x "$tools_folder/$1-$2/bin/$1" ]] || return 1
+    mkdir -p "$tools_folder/bin"
+    ln -sfn "../$1-$2/bin/$1" "$tools_folder/bin/$1"
+    echo "tools: $1 $2 is there"
+}
+
+# tools_place TOOL VERSION: moves a finished build of TOOL to its place, so that an interrupted one is never taken for whole.
+tools_place() {
+    rm -rf "${tools_folder:?}/$1-$2"
+    mv "$tools_folder/$1-$2.partial" "$tools_folder/$1-$2"
+    tools_have "$1" "$2" >/dev/null || tools_fail "$1 $2 was installed without its program"
+    echo "tools: installed $1 $2"
+}
+
+tools_install_grpcurl() {
+    tools_have grpcurl "$GRPCURL_VERSION" && return
+    tools_need go "grpcurl $GRPCURL_VERSION" || return
+    echo "tools: building grpcurl $GRPCURL_VERSION"
+    GOBIN="$tools_folder/grpcurl-$GRPCURL_VERSION.partial/bin" \
+        go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION" || return
+    tools_place grpcurl "$GRPCURL_VERSION"
+}
+
+tools_install_buf() {
+    tools_have buf "$BUF_VERSION" && return
+    tools_need npm "buf $BUF_VERSION" || return
+    local partial="$tools_folder/buf-$BUF_VERSION.partial"
+    echo "tools: installing buf $BUF_VERSION"
+    mkdir -p "$partial/bin"
+    npm install --silent --no-audit --no-fund --prefix "$partial" "@bufbuild/buf@$BUF_VERSION" || return
+    ln -sfn ../node_modules/.bin/buf "$partial/bin/buf"
+    tools_place buf "$BUF_VERSION"
+}
+
+tools_install_cargo-deny() {
+    tools_have cargo-deny "$CARGO_DENY_VERSION" && return
+    tools_need cargo "cargo-deny $CARGO_DENY_VERSION" || return
+    echo "tools: building cargo-deny $CARGO_DENY_VERSION (minutes)"
+    env -u CARGO_TARGET_DIR cargo install --quiet --locked \
+        --root "$tools_folder/cargo-deny-$CARGO_DENY_VERSION.partial" "cargo-deny@$CARGO_DENY_VERSION" || return
+    tools_place cargo-deny "$CARGO_DENY_VERSION"
+}
+
+tools_install_just() {
+    tools_have just "$JUST_VERSION" && return
+    tools_need python3 "just $JUST_VERSION" || return
+    echo "tools: installing just $JUST_VERSION"
+    python3 -m pip install --quiet --no-deps \
+        --target "$tools_folder/just-$JUST_VERSION.partial" "rust-just==$JUST_VERSION" || return
+    tools_place just "$JUST_VERSION"
+}
+
+# tools_debian PACKAGE: installs a package of Debian.
+tools_debian() {
+    local package="$1" as_root=()
+    command -v apt-get >/dev/null || tools_fail "$package is missing, and there is no apt-get to install it with" || return
+    if [[ $EUID -ne 0 ]]; then
+        as_root=(sudo -n)
+        "${as_root[@]}" true 2>/dev/null ||
+            tools_fail "$package is missing; as root, run: apt-get install -y --no-install-recommends $package" || return
+    fi
+    local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+        apt-get install -y -qq --no-install-recommends "$package")
+    echo "tools: installing Debian's $package"
+    # An index that is missing, or so old that it names files which are gone, is fetched anew.
+    "${install[@]}" >/dev/null 2>&1 </dev/null || {
+        "${as_root[@]}" apt-get update -qq && "${install[@]}" >/dev/null </dev/null
+    }
+}
+
+tools_install_curl() { command -v curl || tools_debian curl; }
+tools_install_jq() { command -v jq || tools_debian jq; }
+tools_install_redis() { command -v redis-server || tools_debian redis-server; }
+tools_install_shellcheck() { command -v shellcheck || tools_debian shellcheck; }
+# Debian keeps PostgreSQL's server programs off the PATH.
+tools_install_postgresql() { tools_postgresql_bin | grep . || tools_debian postgresql; }
+
+# Prints the folder of the newest PostgreSQL server that is installed; nothing if there is none.
+tools_postgresql_bin() {
+    find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort --version-sort | tail -n 1
+}
+
+# tools_install TOOL...: installs each; the first that cannot be had ends it.
+tools_install() {
+    local tool
+    for tool in "$@"; do
+        declare -F "tools_install_$tool" >/dev/null || tools_fail "there is no tool named $tool" || return
+        "tools_install_$tool" || tools_fail "$tool could not be installed" || return
+    done
+}
+
+if [[ "${BASH_SOURCE[0]}" == "$0" ]]; then
+    set -euo pipefail
+    tools_install "$@"
+fi

@@ -1,0 +1,58 @@
+# Every task that people and CI run. `just` lists them.
+
+target := env("CARGO_TARGET_DIR", env("XDG_CACHE_HOME", env("HOME") / ".cache") / "weft/target")
+tools := env("XDG_CACHE_HOME", env("HOME") / ".cache") / "weft/tools/bin"
+export CARGO_TARGET_DIR := target
+export PATH := tools + ":" + env("PATH")
+
+_list:
+    @just --list --unsorted
+
+# Run every domain and the edge on this machine.
+up:
+    cargo run --release -- up
+
+# Format the code.
+fmt:
+    cargo fmt --all
+
+# Fail if the code is not formatted.
+fmt-check:
+    cargo fmt --all --check
+
+# Clippy over everything, warnings denied.
+lint:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Shellcheck over the scripts.
+lint-scripts:
+    git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
+
+# Buf's lint over the contracts.
+lint-contracts:
+    buf lint
+
+# Fail if a contract breaks what the commit before promised.
+breaking against="HEAD~1":
+    bash build-support/breaking.sh {{ against }}
+
+# Fail on a banned dependency, licence or source.
+deny:
+    cargo deny --locked --workspace check bans licenses sources
+
+# Every test, with the servers they need.
+test:
+    bash build-support/test.sh
+
+# What CI runs: all checks, then every test.
+ci:
+    .ci/run
+
+# The long tests: more kills amid orders than CI takes time for.
+proof:
+    bash build-support/scenarios/crash.sh sqlite --kills 100
+    bash build-support/scenarios/crash.sh postgresql --kills 100
+
+# Remove the records that `just up` left in this folder.
+clean-data:
+    rm -rf .weft
