@@ -1,0 +1,204 @@
+//! Every statement of auth, and the rows that they read.
+
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+use uuid::Uuid;
+use weft_contracts_auth::User;
+use weft_mesh::store::{Read, StoreError, Tx, statements};
+
+use crate::{
+    email::EmailAddress,
+    error::AuthError,
+    refresh_token::{Fingerprint, Nonce, RefreshToken},
+    role,
+    session::{GRACE, MAX_REPLACED, Replaced},
+};
+
+statements! {
+    INSERT_TENANT = "INSERT INTO tenants (tenant_id, name, create_time) VALUES ($1, $2, $3)";
+    COUNT_TENANT = "SELECT count(*) FROM tenants WHERE tenant_id = $1";
+
+    INSERT_USER =
+        "INSERT INTO users (tenant_id, id, email, password_hash, role, epoch, create_time) VALUES ($1, $2, $3, $4, $5, 1, $6) \
+         ON CONFLICT (email) DO NOTHING";
+    GET_USER = "SELECT id, tenant_id, email, role, epoch, create_time FROM users WHERE tenant_id = $1 AND id = $2";
+    SET_ROLE = "UPDATE users SET role = $3, epoch = epoch + 1 WHERE tenant_id = $1 AND id = $2";
+    COUNT_OWNERS = "SELECT count(*) FROM users WHERE tenant_id = $1 AND role = 'owner'";
+    /// Unless it was replaced since it was read.
+    REPLACE_PASSWORD_HASH =
+        "UPDATE users SET password_hash = $4 WHERE tenant_id = $1 AND id = $2 AND password_hash = $3";
+    system FIND_ACCOUNT = "SELECT tenant_id, id, password_hash FROM users WHERE email = $1";
+
+    INSERT_SESSION =
+        "INSERT INTO sessions (tenant_id, id, user_id, family_hash, secret_hash, create_time, expire_time) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    GET_SESSION = "SELECT user_id, secret_hash, expire_time FROM sessions WHERE tenant_id = $1 AND id = $2";
+    SET_SECRET = "UPDATE sessions SET secret_hash = $3 WHERE tenant_id = $1 AND id = $2";
+    DELETE_SESSION = "DELETE FROM sessions WHERE tenant_id = $1 AND id = $2";
+    system FIND_SESSION = "SELECT tenant_id, id FROM sessions WHERE family_hash = $1";
+    system EXPIRE_SESSIONS =
+        "DELETE FROM sessions WHERE family_hash IN (SELECT family_hash FROM sessions WHERE expire_time <= $1 LIMIT 500)";
+
+    INSERT_REPLACED =
+        "INSERT INTO replaced_tokens (tenant_id, session_id, secret_hash, nonce, replace_time) VALUES ($1, $2, $3, $4, $5)";
+    LIST_REPLACED =
+        "SELECT secret_hash, nonce, replace_time FROM replaced_tokens \
+         WHERE tenant_id = $1 AND session_id = $2 AND replace_time >= $3 LIMIT $4";
+    DELETE_REPLACED = "DELETE FROM replaced_tokens WHERE tenant_id = $1 AND session_id = $2 AND replace_time < $3";
+
+    INSERT_REVOCATION =
+        "INSERT INTO revocations (tenant_id, session_id, position, expire_time) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (tenant_id, session_id) DO NOTHING";
+    system LIST_REVOCATIONS =
+        "SELECT session_id, position, expire_time FROM revocations WHERE position > $1 AND expire_time > $2 \
+         ORDER BY position LIMIT $3";
+    system EXPIRE_REVOCATIONS =
+        "DELETE FROM revocations WHERE (tenant_id, session_id) IN \
+         (SELECT tenant_id, session_id FROM revocations WHERE expire_time <= $1 LIMIT 500)";
+
+    system LIST_SIGNING_KEYS = "SELECT number, seed, sign_from FROM signing_keys ORDER BY number LIMIT 100";
+    system INSERT_SIGNING_KEY =
+        "INSERT INTO signing_keys (number, seed, sign_from) VALUES ($1, $2, $3) ON CONFLICT (number) DO NOTHING";
+    system DELETE_SIGNING_KEYS = "DELETE FROM signing_keys WHERE number < $1";
+}
+
+/// Rows that one run of [`EXPIRE_SESSIONS`] or [`EXPIRE_REVOCATIONS`] deletes at most.
+pub(crate) const EXPIRE_BATCH: u64 = 500;
+
+/// An account.
+#[derive(FromRow)]
+pub(crate) struct UserRow {
+    pub(crate) id: Uuid,
+    pub(crate) tenant_id: Uuid,
+    pub(crate) email: String,
+    pub(crate) role: String,
+    pub(crate) epoch: i64,
+    pub(crate) create_time: DateTime<Utc>,
+}
+
+impl UserRow {
+    /// The account as others see it.
+    pub(crate) fn into_user(self) -> Result<User, AuthError> {
+        Ok(User {
+            id: self.id.to_string(),
+            email: self.email,
+            role: role::from_name(&self.role).ok_or(AuthError::RoleUnknown)?.into(),
+            tenant_id: self.tenant_id.to_string(),
+            create_time: Some(std::time::SystemTime::from(self.create_time).into()),
+        })
+    }
+}
+
+/// What a login compares.
+#[derive(FromRow)]
+pub(crate) struct AccountRow {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) id: Uuid,
+    pub(crate) password_hash: String,
+}
+
+/// Where a session is.
+#[derive(FromRow)]
+pub(crate) struct SessionPlace {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) id: Uuid,
+}
+
+/// A session.
+#[derive(FromRow)]
+pub(crate) struct SessionRow {
+    pub(crate) user_id: Uuid,
+    pub(crate) secret_hash: Vec<u8>,
+    pub(crate) expire_time: DateTime<Utc>,
+}
+
+#[derive(FromRow)]
+struct ReplacedRow {
+    secret_hash: Vec<u8>,
+    nonce: Vec<u8>,
+    replace_time: DateTime<Utc>,
+}
+
+/// A session that ended.
+#[derive(FromRow)]
+pub(crate) struct RevocationRow {
+    pub(crate) session_id: Uuid,
+    pub(crate) position: i64,
+    pub(crate) expire_time: DateTime<Utc>,
+}
+
+/// A signing key.
+#[derive(FromRow)]
+pub(crate) struct SigningKeyRow {
+    pub(crate) number: i64,
+    pub(crate) seed: Vec<u8>,
+    pub(crate) sign_from: DateTime<Utc>,
+}
+
+/// Adds an account; false if its address has one already, in whatever tenant.
+pub(crate) async fn insert_user(tx: &Tx, user: &UserRow, password_hash: &str) -> Result<bool, StoreError> {
+    let run = tx.run(&INSERT_USER).bind(user.id).bind(&user.email).bind(password_hash).bind(&user.role).bind(user.create_time);
+    Ok(run.execute().await? == 1)
+}
+
+/// The account with this id in the call's tenant.
+pub(crate) async fn get_user(read: &Read, id: Uuid) -> Result<Option<UserRow>, StoreError> {
+    read.run(&GET_USER).bind(id).fetch_optional().await
+}
+
+/// The account with this address, in whatever tenant.
+pub(crate) async fn find_account(read: &Read, email: &EmailAddress) -> Result<Option<AccountRow>, StoreError> {
+    read.run(&FIND_ACCOUNT).bind(email.as_str()).fetch_optional().await
+}
+
+/// Adds a session with its first token.
+pub(crate) async fn insert_session(
+    tx: &Tx,
+    id: Uuid,
+    user: Uuid,
+    token: &RefreshToken,
+    (create_time, expire_time): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<(), StoreError> {
+    let (family, secret) = (token.family_fingerprint().to_vec(), token.secret_fingerprint().to_vec());
+    let run = tx.run(&INSERT_SESSION).bind(id).bind(user).bind(family).bind(secret).bind(create_time).bind(expire_time);
+    run.execute().await.map(drop)
+}
+
+/// The session that a token's family names, in whatever tenant.
+pub(crate) async fn find_session(read: &Read, family: Fingerprint) -> Result<Option<SessionPlace>, StoreError> {
+    read.run(&FIND_SESSION).bind(family.to_vec()).fetch_optional().await
+}
+
+/// The tokens of a session that were replaced within the grace.
+pub(crate) async fn list_replaced(read: &Read, session: Uuid, now: DateTime<Utc>) -> Result<Vec<Replaced>, StoreError> {
+    let limit = i64::try_from(MAX_REPLACED).unwrap_or(i64::MAX);
+    let rows: Vec<ReplacedRow> = read.run(&LIST_REPLACED).bind(session).bind(now - GRACE).bind(limit).fetch_all().await?;
+    let replaced = |row: ReplacedRow| Replaced {
+        secret_hash: row.secret_hash,
+        nonce: Nonce::stored(row.nonce),
+        replace_time: row.replace_time,
+    };
+    Ok(rows.into_iter().map(replaced).collect())
+}
+
+/// Replaces a session's live token by its successor, which it returns.
+pub(crate) async fn rotate(tx: &Tx, session: Uuid, token: &RefreshToken, now: DateTime<Utc>) -> Result<RefreshToken, AuthError> {
+    let nonce = Nonce::fresh()?;
+    let next = token.successor(&nonce);
+    tx.run(&SET_SECRET).bind(session).bind(next.secret_fingerprint().to_vec()).execute().await?;
+    tx.run(&DELETE_REPLACED).bind(session).bind(now - GRACE).execute().await?;
+    let old = token.secret_fingerprint().to_vec();
+    tx.run(&INSERT_REPLACED).bind(session).bind(old).bind(nonce.to_vec()).bind(now).execute().await?;
+    Ok(next)
+}
+
+/// Ends a session before its access tokens expire, which the last of them does at `expire_time`.
+pub(crate) async fn revoke_session(tx: &Tx, id: Uuid, now: DateTime<Utc>, expire_time: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.run(&DELETE_SESSION).bind(id).execute().await?;
+    tx.run(&INSERT_REVOCATION).bind(id).bind(now.timestamp_micros()).bind(expire_time).execute().await.map(drop)
+}
+
+/// Every signing key.
+pub(crate) async fn list_signing_keys(read: &Read) -> Result<Vec<SigningKeyRow>, StoreError> {
+    read.run(&LIST_SIGNING_KEYS).fetch_all().await
+}

@@ -1,0 +1,9 @@
+//! Auth through its contract, in a whole mesh, on SQLite and on PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod accounts;
+mod given;
+mod passwords;
+mod roles;
+mod sessions;
+mod tokens;

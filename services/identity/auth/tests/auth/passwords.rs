@@ -1,0 +1,45 @@
+//! Checking passwords.
+
+use std::sync::Arc;
+
+use weft_contracts_auth::AuthReason;
+use weft_testkit::{Backend, on_both};
+
+use crate::given::{Given, PASSWORD};
+
+on_both!(a_wrong_password_and_an_unknown_address_get_the_same_bytes, beyond_what_can_be_checked_logins_are_told_to_come_back,);
+
+async fn a_wrong_password_and_an_unknown_address_get_the_same_bytes(backend: Backend) {
+    let given = Given::start(backend).await;
+    given.owner("ann@example.org").await;
+    let wrong = given.login_with("ann@example.org", "wrong horse").await.unwrap_err();
+    let unknown = given.login_with("eve@example.org", PASSWORD).await.unwrap_err();
+    assert_eq!(wrong.reason(), Some(AuthReason::LoginFailed));
+    let bytes = |error| weft_mesh::call::status::encode(error, None);
+    assert_eq!(bytes(&wrong), bytes(&unknown));
+}
+
+async fn beyond_what_can_be_checked_logins_are_told_to_come_back(backend: Backend) {
+    let given = Arc::new(Given::start(backend).await);
+    given.owner("ann@example.org").await;
+    let logins: Vec<_> = (0..200)
+        .map(|_| {
+            let given = Arc::clone(&given);
+            tokio::spawn(async move { given.login_with("ann@example.org", "wrong horse").await })
+        })
+        .collect();
+    let (mut checked, mut busy) = (0, 0);
+    for login in logins {
+        let error = login.await.unwrap().unwrap_err();
+        match error.reason() {
+            Some(AuthReason::LoginFailed) => checked += 1,
+            Some(AuthReason::TooBusy) => {
+                assert!(error.retry_after().is_some());
+                busy += 1;
+            }
+            _ => panic!("{error:?}"),
+        }
+    }
+    assert!(checked >= 64 && busy > 0, "{checked} checked, {busy} turned away");
+    given.login("ann@example.org").await;
+}
