@@ -2,7 +2,7 @@
 //!
 //! Semantics are protovalidate's: rules of a field without presence always hold, those of a field with
 //! presence only while it is set, and `ignore` narrows both. A rule that cannot be compiled is refused
-//! by name, so none is ever silently unchecked.
+//! by name, so none is ever silently unchecked. Every string is held to one rule more: it contains no NUL.
 
 mod bounds;
 mod field;
@@ -120,7 +120,8 @@ impl Generator<'_> {
             let pool = &self.package.pool;
             let has_rules = |field: FieldDescriptor| options::value(pool, &field.options(), "buf.validate.field").is_some();
             let has_rule = |oneof: OneofDescriptor| options::value(pool, &oneof.options(), "buf.validate.oneof").is_some();
-            if message.fields().any(has_rules) || message.oneofs().any(has_rule) {
+            let is_text = |field: FieldDescriptor| field.kind() == prost_reflect::Kind::String;
+            if message.fields().any(has_rules) || message.fields().any(is_text) || message.oneofs().any(has_rule) {
                 return true;
             }
             open.extend(message.fields().filter_map(|field| field.kind().as_message().cloned()));

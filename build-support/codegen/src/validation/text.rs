@@ -9,6 +9,12 @@ use super::{
     value::{length_check, literal, said},
 };
 
+/// The one rule that every string is held to, whatever its contract says: SQLite keeps a NUL, PostgreSQL
+/// refuses it, and a field that depends on the database is no contract.
+pub(super) fn no_nul() -> TokenStream {
+    rule(&quote!(!value.contains('\0')), "weft.no_nul", "must not contain NUL")
+}
+
 /// The checks of a string.
 pub(super) fn checks(runtime: &TokenStream, rules: &DynamicMessage) -> Result<TokenStream, String> {
     rules.fields().map(|(field, value)| check(runtime, field.name(), value)).collect()

@@ -50,7 +50,7 @@ impl Generator<'_> {
             return Err(not_compiled(predefined.full_name()));
         }
         match kind {
-            Kind::String => text::checks(&self.runtime, of_type),
+            Kind::String => Ok([text::no_nul(), text::checks(&self.runtime, of_type)?].into_iter().collect()),
             Kind::Bytes => bytes_checks(of_type),
             Kind::Bool => constant_checks(of_type, name),
             Kind::Enum(_) => self.enum_checks(kind, of_type),
@@ -65,6 +65,7 @@ impl Generator<'_> {
             Kind::Message(message) if !is_well_known(message) && self.is_checked(message) => {
                 quote!(value.validate(violations);)
             }
+            Kind::String => text::no_nul(),
             _ => TokenStream::new(),
         }
     }
