@@ -107,10 +107,11 @@ fn reasons_travel_by_name_and_bring_their_code() {
 
 #[test]
 fn only_declared_clients_are_licensed() {
-    fn licensed<C: Client, D: Calls<C>>() -> &'static str {
-        C::SERVICE.name
+    fn licensed<C: Client, D: Calls<C>>() -> (&'static str, &'static str) {
+        (D::CONTRACT.domain, C::SERVICE.name)
     }
-    assert_eq!(licensed::<AuthorsClient, LendingLibraryContract>(), "fixture.authors.v1.Authors");
+    let pair = licensed::<AuthorsClient, LendingLibraryContract>();
+    assert_eq!(pair, ("lending_library", "fixture.authors.v1.Authors"));
 }
 
 #[test]

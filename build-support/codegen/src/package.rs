@@ -109,7 +109,7 @@ impl Package {
 
     /// An element's name as people say it: without the package.
     pub(crate) fn short<'a>(&self, full_name: &'a str) -> &'a str {
-        full_name.strip_prefix(&self.name).map_or(full_name, |name| name.trim_start_matches('.'))
+        full_name.strip_prefix(&self.name).and_then(|name| name.strip_prefix('.')).unwrap_or(full_name)
     }
 
     /// The sentence that refuses something of an element.
