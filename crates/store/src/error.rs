@@ -174,7 +174,8 @@ pub enum StoreError {
     /// The login user may not make or grant roles, and they are not there.
     #[error(
         "the database user {login} may not {step} for {domain}: give it CREATEROLE, or let an administrator make the roles \
-         {roles} and grant them as the page on databases says"
+         weft_{domain}, weft_{domain}_system and weft_{domain}_owner, and grant the first two to the user that serves and the \
+         last to the user that migrates"
     )]
     RolesMissing {
         /// The login user.
@@ -183,8 +184,6 @@ pub enum StoreError {
         step: &'static str,
         /// The domain.
         domain: &'static str,
-        /// The roles that are needed.
-        roles: String,
         /// What the database said.
         source: sqlx::Error,
     },

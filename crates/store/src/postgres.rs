@@ -96,10 +96,6 @@ impl Roles {
     pub(crate) fn schema(&self) -> &str {
         &self.service
     }
-
-    pub(crate) fn list(&self) -> String {
-        format!("{}, {}, {}", self.service, self.system, self.owner)
-    }
 }
 
 /// What a transaction is for.

@@ -3,7 +3,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use crate::{StoreError, session::Session};
+use crate::session::Session;
 
 /// True with `WEFT_SABOTAGE=answer-before-commit` in the environment.
 pub(crate) fn answers_before_commit() -> bool {
@@ -12,13 +12,12 @@ pub(crate) fn answers_before_commit() -> bool {
     *SET
 }
 
-/// Says that the commit is made, and makes it later.
-pub(crate) fn commit_later(session: Session) -> Result<(), StoreError> {
+/// Makes the commit later, while its caller says that it is made.
+pub(crate) fn commit_later(session: Session) {
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(50)).await;
         if let Err(error) = session.commit_now().await {
             tracing::error!(%error, "a sabotaged commit failed");
         }
     });
-    Ok(())
 }

@@ -78,8 +78,10 @@ impl Store {
         R: Future<Output = Result<T>> + Send,
     {
         let open = Open::new(self.begin(call, Mode::Read).await?);
-        // Nothing is waited for: the rollback is made when the connection returns to the pool.
-        transaction::hold(work(open.read())).await
+        let outcome = transaction::hold(work(open.read())).await;
+        // Its rollback is not waited for: it is made when the connection returns to the pool.
+        drop(open.close().await?);
+        outcome
     }
 
     /// Runs `work` in a serializable transaction and commits what it did if it returns `Ok`.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, error::DatabaseError, raw_sql};
 use weft_call::Scope;
 
 use super::{ADD_SECRET, failed, fresh_secret, migrator, missing, set_up};
@@ -70,12 +70,12 @@ async fn make_roles(connection: &mut PgConnection, roles: &Roles, login: &str, d
             Ok(()) => break,
             Err(failure) => failure,
         };
-        let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+        let code = source.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
         match code.as_str() {
             // Insufficient privilege.
             "42501" => {
                 let login = login.to_owned();
-                return Err(StoreError::RolesMissing { login, step, domain, roles: roles.list(), source });
+                return Err(StoreError::RolesMissing { login, step, domain, source });
             }
             // Made by another process just now; "tuple concurrently updated".
             "42710" | "23505" | "XX000" if attempt < ROLE_ATTEMPTS => {
@@ -141,23 +141,26 @@ async fn secure(connection: &mut PgConnection, roles: &Roles) -> Result<(), sqlx
     let Roles { service, system, .. } = roles;
     let tables = sqlx::query_as(LIST_TABLES).bind(roles.schema()).bind(POLICIES.as_slice());
     let tables: Vec<(String, bool, bool)> = tables.fetch_all(&mut *connection).await?;
-    let mut text = String::new();
+    let mut commands = vec![format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {service}, {system}", roles.schema())];
     for (table, has_tenant, is_secured) in &tables {
         let name = quoted(table);
         if table.starts_with(SchemaPart::HISTORY_PREFIX) {
-            text += &format!("GRANT SELECT ON {name} TO {system};");
-        } else if *has_tenant {
-            // Policies lock their table, so they are not made again on every start.
-            if !is_secured {
-                text += &policies(&name, roles);
-            }
-            text += &format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {service}, {system};");
-        } else {
-            text += &format!("REVOKE ALL ON {name} FROM {service}; GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {system};");
+            commands.push(format!("GRANT SELECT ON {name} TO {system}"));
+            continue;
         }
+        commands.push(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {system}"));
+        if !has_tenant {
+            commands.push(format!("REVOKE ALL ON {name} FROM {service}"));
+            continue;
+        }
+        // Policies lock their table, so they are not made again on every start.
+        if !is_secured {
+            commands.push(policies(&name, roles));
+        }
+        commands.push(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {service}"));
     }
-    text += &format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {service}, {system}", roles.schema());
-    execute(connection, text).await
+    // Sent at once they are one transaction: no table is open before its policies stand.
+    execute(connection, commands.join("; ")).await
 }
 
 fn policies(table: &str, roles: &Roles) -> String {
@@ -172,7 +175,7 @@ fn policies(table: &str, roles: &Roles) -> String {
          DROP POLICY IF EXISTS {for_owner} ON {table};
          CREATE POLICY {for_service} ON {table} TO {service} USING ({own}) WITH CHECK ({own});
          CREATE POLICY {for_system} ON {table} TO {system} USING (true) WITH CHECK (true);
-         CREATE POLICY {for_owner} ON {table} TO {owner} USING (true) WITH CHECK (true);"
+         CREATE POLICY {for_owner} ON {table} TO {owner} USING (true) WITH CHECK (true)"
     )
 }
 

@@ -8,17 +8,17 @@ use std::{
     time::Duration,
 };
 
-use weft_call::{Answer, Call, Clock, Error, MeshReason, Principal, Replays, Reply};
+use weft_call::{Answer, Call, Clock, MeshReason, Principal, Replays, Reply, Result};
 use weft_store::{Store, StoreError, Tx};
 
-use crate::support::{RENAME, call_with, insert, keyed, keyed_with, on_both, system, tenant, thing};
+use crate::support::{RENAME, call_with, cause, insert, keyed, keyed_with, on_both, system, tenant, thing};
 
 /// Makes a thing of a random name and answers with the name.
-async fn create(store: &Store, call: &Call) -> Result<String, StoreError> {
+async fn create(store: &Store, call: &Call) -> Result<String> {
     store
         .write(call, async |tx| {
             let thing = thing(&uuid::Uuid::new_v4().to_string());
-            insert(tx, &thing).await?;
+            insert(&tx, &thing).await?;
             Ok(thing.name)
         })
         .await
@@ -37,7 +37,7 @@ on_both! {
         let tenant = tenant();
         let first = create(&bench.store, &keyed(tenant, "k", "request")).await.unwrap();
         let reused = create(&bench.store, &keyed(tenant, "k", "another")).await.unwrap_err();
-        assert_eq!(Error::from(reused).reason(), Some(MeshReason::IdempotencyKeyReused));
+        assert_eq!(reused.reason(), Some(MeshReason::IdempotencyKeyReused));
         let reused = bench.store.find(&keyed(tenant, "k", "another")).await.unwrap_err();
         assert_eq!(reused.reason(), Some(MeshReason::IdempotencyKeyReused));
         assert_eq!(bench.names(tenant).await, [first]);
@@ -69,13 +69,13 @@ on_both! {
             .map(|_| {
                 let (store, runs) = (bench.store.clone(), Arc::clone(&runs));
                 tokio::spawn(async move {
-                    let write = store.write(&keyed(tenant, "k", "request"), async |tx: &mut Tx| {
+                    let make = async |tx: Tx| {
                         runs.fetch_add(1, Ordering::SeqCst);
                         let thing = thing(&uuid::Uuid::new_v4().to_string());
-                        insert(tx, &thing).await?;
-                        Ok::<_, StoreError>(thing.name)
-                    });
-                    write.await.unwrap()
+                        insert(&tx, &thing).await?;
+                        Ok(thing.name)
+                    };
+                    store.write(&keyed(tenant, "k", "request"), make).await.unwrap()
                 })
             })
             .collect();
@@ -91,14 +91,14 @@ on_both! {
 
     async fn a_write_that_failed_leaves_its_key_free(bench) {
         let tenant = tenant();
-        let failed: Result<String, StoreError> = bench
+        let failed: Result<String> = bench
             .store
             .write(&keyed(tenant, "k", "request"), async |tx| {
-                insert(tx, &thing("a")).await?;
-                Err(StoreError::NoRandomness)
+                insert(&tx, &thing("a")).await?;
+                Err(weft_call::Error::invalid_field("name", "is not to my taste"))
             })
             .await;
-        assert!(matches!(failed, Err(StoreError::NoRandomness)));
+        assert_eq!(failed.unwrap_err().reason(), Some(MeshReason::ValidationFailed));
         assert_eq!(bench.store.find(&keyed(tenant, "k", "request")).await.unwrap(), None);
         let made = create(&bench.store, &keyed(tenant, "k", "request")).await.unwrap();
         assert_eq!(bench.names(tenant).await, [made]);
@@ -110,20 +110,20 @@ on_both! {
         let first = create(&bench.store, &call).await.unwrap();
         // A clone for a step is the same call.
         for second in [call.clone(), call.step("another")] {
-            let second = create(&bench.store, &second).await;
-            assert!(matches!(second, Err(StoreError::KeyedWritesOnce { .. })), "{second:?}");
+            let second = create(&bench.store, &second).await.unwrap_err();
+            assert!(matches!(cause(&second), StoreError::KeyedWritesOnce { .. }), "{second:?}");
         }
-        let unanswered = bench.store.transact(&keyed(tenant, "k2", "r"), async |_: &mut Tx| Ok::<_, StoreError>(())).await;
-        assert!(matches!(unanswered, Err(StoreError::KeyedWritesOnce { .. })), "{unanswered:?}");
+        let unanswered = bench.store.transact(&keyed(tenant, "k2", "r"), async |_| Ok(())).await.unwrap_err();
+        assert!(matches!(cause(&unanswered), StoreError::KeyedWritesOnce { .. }), "{unanswered:?}");
         assert_eq!(bench.names(tenant).await, [first]);
     }
 
     async fn a_stored_reply_is_found_with_its_status_and_headers(bench) {
         let call = keyed(tenant(), "k", "request");
         assert_eq!(bench.store.find(&call).await.unwrap(), None);
-        let write = bench.store.write(&call, async |tx: &mut Tx| {
-            insert(tx, &thing("a")).await?;
-            Ok::<_, StoreError>(Reply::created("a".to_owned(), "/api/v1/things/a"))
+        let write = bench.store.write(&call, async |tx: Tx| {
+            insert(&tx, &thing("a")).await?;
+            Ok(Reply::created("a".to_owned(), "/api/v1/things/a"))
         });
         write.await.unwrap();
         let found = bench.store.find(&call).await.unwrap().unwrap();
@@ -132,15 +132,12 @@ on_both! {
     }
 
     async fn a_system_scope_has_keys_of_its_own(bench) {
-        let call = keyed_with(tenant(), "k", "request", |parts| parts.scope = system().scope());
-        let write = async |answer: &str| {
-            let write = bench.store.write(&call.clone(), async |_: &mut Tx| Ok::<_, StoreError>(answer.to_owned()));
-            write.await
-        };
-        assert_eq!(write("first").await.unwrap(), "first");
-        let again = keyed_with(tenant(), "k", "request", |parts| parts.scope = system().scope());
-        let again = bench.store.write(&again, async |_: &mut Tx| Ok::<_, StoreError>("second".to_owned())).await;
-        assert_eq!(again.unwrap(), "first");
+        let tenant = tenant();
+        let in_system = || keyed_with(tenant, "k", "request", |parts| parts.scope = system().scope());
+        let write = async |call: Call, answer: &str| bench.store.write(&call, async |_| Ok(answer.to_owned())).await.unwrap();
+        assert_eq!(write(in_system(), "first").await, "first");
+        assert_eq!(write(in_system(), "second").await, "first");
+        assert_eq!(write(keyed(tenant, "k", "request"), "third").await, "third");
     }
 
     async fn records_expire_after_48_hours_and_not_before(bench) {

@@ -3,19 +3,14 @@
 use std::{error::Error, time::Duration};
 
 use sqlx::{Connection, SqliteConnection};
-use weft_store::{Databases, DomainSchema, Settings, Store, StoreError};
+use weft_store::{Databases, DomainSchema, Read, Settings, Store, StoreError, Tx};
 
-use crate::support::{Backend, Bench, call, on_both, schema, tenant};
+use crate::support::{Backend, Bench, call, on_both, schema, system, tenant};
 
 /// Everything that a log could show of an error.
 fn all_of(error: &StoreError) -> String {
-    let mut text = format!("{error:?} {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(" {cause:?} {cause}");
-        source = cause.source();
-    }
-    text
+    let causes = std::iter::successors(Some(error as &dyn Error), |&error| error.source());
+    causes.map(|cause| format!("{cause:?} {cause}")).collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]
@@ -72,21 +67,16 @@ async fn a_sqlite_file_is_durable_and_checks_its_references() {
     let schema = DomainSchema::new("pragmas").statements(STATEMENTS);
     databases.migrate(&schema).await.unwrap();
     let store = databases.store(&schema).await.unwrap();
-    let write: Result<(String, i64, i64, i64), StoreError> = store
-        .transact(&crate::support::system(), async |tx| {
-            Ok((
-                tx.run(&JOURNAL).fetch_value().await?,
-                tx.run(&SYNCHRONOUS).fetch_value().await?,
-                tx.run(&FOREIGN_KEYS).fetch_value().await?,
-                tx.run(&QUERY_ONLY).fetch_value().await?,
-            ))
-        })
-        .await;
+    let pragmas = async |tx: Tx| {
+        let journal: String = tx.run(&JOURNAL).fetch_value().await?;
+        let synchronous: i64 = tx.run(&SYNCHRONOUS).fetch_value().await?;
+        let foreign_keys: i64 = tx.run(&FOREIGN_KEYS).fetch_value().await?;
+        Ok((journal, synchronous, foreign_keys, tx.run(&QUERY_ONLY).fetch_value::<i64>().await?))
+    };
     // 2 is FULL.
-    assert_eq!(write.unwrap(), ("wal".to_owned(), 2, 1, 0));
-    let read: Result<i64, StoreError> =
-        store.read(&crate::support::system(), async |read| read.run(&QUERY_ONLY).fetch_value().await).await;
-    assert_eq!(read.unwrap(), 1);
+    assert_eq!(store.transact(&system(), pragmas).await.unwrap(), ("wal".to_owned(), 2, 1, 0));
+    let query_only = async |read: Read| Ok(read.run(&QUERY_ONLY).fetch_value::<i64>().await?);
+    assert_eq!(store.read(&system(), query_only).await.unwrap(), 1);
     // As any other process would open it.
     let file = folder.path().join("new/data/pragmas.db");
     let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
@@ -129,9 +119,9 @@ async fn domains_share_the_connections_of_the_process_and_no_prepared_statement(
     let red = bench.databases.store(&DomainSchema::new("reds").statements(STATEMENTS)).await.unwrap();
     let blue = bench.databases.store(&DomainSchema::new("blues").statements(STATEMENTS)).await.unwrap();
     for _ in 0..2 {
-        let value: Result<String, StoreError> = red.read(&call(tenant), async |read| read.run(&GET).fetch_value().await).await;
-        assert_eq!(value.unwrap(), "red");
-        let value: Result<i64, StoreError> = blue.read(&call(tenant), async |read| read.run(&GET).fetch_value().await).await;
-        assert_eq!(value.unwrap(), 7);
+        let text = async |read: Read| Ok(read.run(&GET).fetch_value::<String>().await?);
+        assert_eq!(red.read(&call(tenant), text).await.unwrap(), "red");
+        let number = async |read: Read| Ok(read.run(&GET).fetch_value::<i64>().await?);
+        assert_eq!(blue.read(&call(tenant), number).await.unwrap(), 7);
     }
 }

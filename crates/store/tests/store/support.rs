@@ -8,10 +8,10 @@ use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
 use weft_call::{
-    Access, Audit, Call, CallBuilder, Clock, Digest, Idempotency, IdempotencyKey, MethodContract, MethodKind, Principal, Scope,
-    TenantId,
+    Access, Audit, Call, CallBuilder, Clock, Digest, Error, Idempotency, IdempotencyKey, MethodContract, MethodKind, Principal,
+    Scope, TenantId,
 };
-use weft_store::{Databases, DomainSchema, Json, Migrations, Settings, Store, StoreError, Tx, statements};
+use weft_store::{Databases, DomainSchema, Json, Migrations, Read, Settings, Store, StoreError, Tx, statements};
 
 static SHARED: Migrator = sqlx::migrate!("tests/store/migrations");
 static POSTGRES: Migrator = sqlx::migrate!("tests/store/migrations/postgres");
@@ -28,8 +28,11 @@ statements! {
     INSERT_NOTE = "INSERT INTO notes (tenant_id, id, thing_id) VALUES ($1, $2, $3)";
     /// Forgets the tenant: row-level security must hold it.
     COUNT_FORGETFUL = "SELECT count(*) FROM things WHERE tenant_id = $1 OR TRUE";
-    /// Seconds that PostgreSQL sleeps.
-    SLEEP = postgres "SELECT 1 FROM pg_sleep($2) WHERE $1::uuid IS NOT NULL" sqlite "SELECT $1, $2";
+    /// Takes 300 ms on PostgreSQL, and some on SQLite.
+    SLOW =
+        postgres "SELECT 1 FROM pg_sleep(0.3), (SELECT $1::uuid AS tenant_id) AS t"
+        sqlite "WITH RECURSIVE n (i, tenant_id) AS (SELECT 1, $1 UNION ALL SELECT i + 1, tenant_id FROM n WHERE i < 300000) \
+            SELECT count(*) FROM n";
     system COUNT_ALL_THINGS = "SELECT count(*) FROM things";
     system INSERT_ACCOUNT = "INSERT INTO accounts (id, email) VALUES ($1, $2)";
     system FIND_ACCOUNT = "SELECT id FROM accounts WHERE email = $1";
@@ -145,20 +148,17 @@ impl Bench {
 
     /// Adds a thing for a tenant.
     pub(crate) async fn add(&self, tenant: TenantId, name: &str) {
-        self.store.write(&call(tenant), async |tx: &mut Tx| insert(tx, &thing(name)).await).await.unwrap();
+        self.store.write(&call(tenant), async |tx| Ok(insert(&tx, &thing(name)).await?)).await.unwrap();
     }
 
     /// The names of a tenant's things.
     pub(crate) async fn names(&self, tenant: TenantId) -> Vec<String> {
-        let list = self.store.read(&call(tenant), async |read| read.run(&LIST_NAMES).fetch_values().await);
-        let names: Result<_, StoreError> = list.await;
-        names.unwrap()
+        self.store.read(&call(tenant), async |read| Ok(read.run(&LIST_NAMES).fetch_values().await?)).await.unwrap()
     }
 
     pub(crate) async fn quantity(&self, tenant: TenantId, name: &str) -> i64 {
-        let get = self.store.read(&call(tenant), async |read| read.run(&GET_QUANTITY).bind(name).fetch_value().await);
-        let quantity: Result<_, StoreError> = get.await;
-        quantity.unwrap()
+        let get = async |read: Read| Ok(read.run(&GET_QUANTITY).bind(name).fetch_value().await?);
+        self.store.read(&call(tenant), get).await.unwrap()
     }
 }
 
@@ -187,10 +187,15 @@ pub(crate) fn thing(name: &str) -> Thing {
     }
 }
 
-pub(crate) async fn insert(tx: &mut Tx, thing: &Thing) -> Result<(), StoreError> {
+pub(crate) async fn insert(tx: &Tx, thing: &Thing) -> Result<(), StoreError> {
     let insert = tx.run(&INSERT_THING).bind(thing.id).bind(&thing.name).bind(thing.quantity).bind(thing.active);
     let insert = insert.bind(&thing.meta).bind(&thing.payload).bind(thing.seen_at).bind(thing.gone_at);
     insert.execute().await.map(drop)
+}
+
+/// What the store said, under the error that a caller sees.
+pub(crate) fn cause(error: &Error) -> &StoreError {
+    std::error::Error::source(error).and_then(|source| source.downcast_ref()).unwrap_or_else(|| panic!("{error:?}"))
 }
 
 pub(crate) fn tenant() -> TenantId {

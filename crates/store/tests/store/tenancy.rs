@@ -1,13 +1,17 @@
 //! A tenant's records are its own.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use weft_call::{Error, MeshReason, Scope};
-use weft_store::{StoreError, Tx};
+use weft_call::{Call, MeshReason, Scope};
+use weft_store::{Statement, Store, StoreError, Tx};
 
 use crate::support::{
-    Backend, Bench, COUNT_ALL_THINGS, COUNT_FORGETFUL, COUNT_THINGS, FIND_ACCOUNT, INSERT_ACCOUNT, call, in_scope, on_both,
-    system, tenant, unregistered::NOT_REGISTERED,
+    Backend, Bench, COUNT_ALL_THINGS, COUNT_FORGETFUL, COUNT_THINGS, FIND_ACCOUNT, INSERT_ACCOUNT, call, cause, in_scope,
+    on_both, system, tenant, unregistered::NOT_REGISTERED,
 };
+
+async fn count(store: &Store, call: &Call, statement: &'static Statement) -> weft_call::Result<i64> {
+    store.read(call, async |read| Ok(read.run(statement).fetch_value().await?)).await
+}
 
 on_both! {
     async fn a_tenant_sees_and_changes_its_own_rows_alone(bench) {
@@ -22,31 +26,27 @@ on_both! {
     async fn a_system_scope_sees_every_tenant_and_runs_system_statements_alone(bench) {
         bench.add(tenant(), "a").await;
         bench.add(tenant(), "a").await;
-        let all: Result<i64, StoreError> =
-            bench.store.read(&system(), async |read| read.run(&COUNT_ALL_THINGS).fetch_value().await).await;
-        assert_eq!(all.unwrap(), 2);
-        let own: Result<i64, StoreError> =
-            bench.store.read(&system(), async |read| read.run(&COUNT_THINGS).fetch_value().await).await;
-        assert_eq!(Error::from(own.unwrap_err()).reason(), Some(MeshReason::TenantMissing));
+        assert_eq!(count(&bench.store, &system(), &COUNT_ALL_THINGS).await.unwrap(), 2);
+        let own = count(&bench.store, &system(), &COUNT_THINGS).await.unwrap_err();
+        assert_eq!(own.reason(), Some(MeshReason::TenantMissing));
         let id = uuid::Uuid::now_v7();
-        let account = async |tx: &mut Tx| tx.run(&INSERT_ACCOUNT).bind(id).bind("a@b.c").execute().await.map(|_| ());
-        bench.store.write(&system(), account).await.unwrap();
-        let found: Result<uuid::Uuid, StoreError> =
-            bench.store.read(&system(), async |read| read.run(&FIND_ACCOUNT).bind("a@b.c").fetch_value().await).await;
-        assert_eq!(found.unwrap(), id);
+        let account = async |tx: Tx| {
+            tx.run(&INSERT_ACCOUNT).bind(id).bind("a@b.c").execute().await?;
+            Ok(tx.run(&FIND_ACCOUNT).bind("a@b.c").fetch_value::<uuid::Uuid>().await?)
+        };
+        assert_eq!(bench.store.transact(&system(), account).await.unwrap(), id);
     }
 
     async fn a_statement_outside_its_scope_or_table_is_refused(bench) {
-        let run = async |scope, statement| -> StoreError {
-            let run: Result<i64, StoreError> =
-                bench.store.read(&in_scope(scope), async |read| read.run(statement).fetch_value().await).await;
-            run.unwrap_err()
-        };
-        let own = Scope::Tenant(tenant());
-        assert!(matches!(run(own, &COUNT_ALL_THINGS).await, StoreError::NotInSystemScope { statement: "COUNT_ALL_THINGS" }));
-        assert!(matches!(run(own, &NOT_REGISTERED).await, StoreError::StatementUnknown { domain: "things", .. }));
-        assert!(matches!(run(Scope::Nothing, &COUNT_THINGS).await, StoreError::TenantMissing));
-        assert!(matches!(run(Scope::Nothing, &COUNT_ALL_THINGS).await, StoreError::TenantMissing));
+        let (own, nothing) = (call(tenant()), in_scope(Scope::Nothing));
+        let system_statement = count(&bench.store, &own, &COUNT_ALL_THINGS).await.unwrap_err();
+        assert!(matches!(cause(&system_statement), StoreError::NotInSystemScope { statement: "COUNT_ALL_THINGS" }));
+        let unknown = count(&bench.store, &own, &NOT_REGISTERED).await.unwrap_err();
+        assert!(matches!(cause(&unknown), StoreError::StatementUnknown { domain: "things", .. }));
+        for statement in [&COUNT_THINGS, &COUNT_ALL_THINGS] {
+            let no_tenant = count(&bench.store, &nothing, statement).await.unwrap_err();
+            assert!(matches!(cause(&no_tenant), StoreError::TenantMissing));
+        }
     }
 }
 
@@ -59,12 +59,8 @@ async fn a_statement_that_forgets_the_tenant_leaks_nothing_on_postgres() {
     bench.add(one, "b").await;
     bench.add(other, "a").await;
     for (tenant, own) in [(one, 2), (other, 1), (tenant(), 0), (one, 2)] {
-        let count: Result<i64, StoreError> =
-            bench.store.read(&call(tenant), async |read| read.run(&COUNT_FORGETFUL).fetch_value().await).await;
-        assert_eq!(count.unwrap(), own);
-        let all: Result<i64, StoreError> =
-            bench.store.read(&system(), async |read| read.run(&COUNT_ALL_THINGS).fetch_value().await).await;
-        assert_eq!(all.unwrap(), 3);
+        assert_eq!(count(&bench.store, &call(tenant), &COUNT_FORGETFUL).await.unwrap(), own);
+        assert_eq!(count(&bench.store, &system(), &COUNT_ALL_THINGS).await.unwrap(), 3);
     }
 }
 

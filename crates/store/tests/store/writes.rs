@@ -2,33 +2,24 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use tokio::sync::Barrier;
-use weft_call::{Call, Deadline, Error, MeshReason, Scope, TenantId, transaction};
+use weft_call::{Call, Deadline, Error, MeshReason, Result, Scope, TenantId, transaction};
 use weft_store::{Read, Store, StoreError, Tx};
 
 use crate::support::{
-    Backend, Bench, COUNT_THINGS, GET_QUANTITY, LIST, LIST_NAMES, SET_QUANTITY, SLEEP, call, call_with, insert, on_both, tenant,
-    thing,
+    Backend, Bench, COUNT_THINGS, GET_QUANTITY, LIST, LIST_NAMES, SET_QUANTITY, SLOW, call, call_with, cause, dropped_after,
+    insert, on_both, tenant, thing,
 };
-
-/// As a domain has it.
-#[derive(Debug, thiserror::Error)]
-enum ThingError {
-    #[error("there is too little")]
-    TooLittle,
-    #[error("the store failed")]
-    Store(#[from] StoreError),
-}
 
 /// As a generated trait has it.
 trait Things: Send + Sync + 'static {
-    fn take(&self, call: &Call, name: String) -> impl Future<Output = Result<i64, ThingError>> + Send;
+    fn take(&self, call: &Call, name: String) -> impl Future<Output = Result<i64>> + Send;
 }
 
 struct Handler {
@@ -36,26 +27,31 @@ struct Handler {
 }
 
 impl Things for Handler {
-    async fn take(&self, call: &Call, name: String) -> Result<i64, ThingError> {
-        self.store.read(call, async |read| quantity(read, &name).await).await?;
+    async fn take(&self, call: &Call, name: String) -> Result<i64> {
+        self.store.read(call, async |read| Ok(quantity(&read, &name).await?)).await?;
         self.store
             .write(call, async |tx| {
-                let left = quantity(tx, &name).await? - 1;
+                let left = quantity(&tx, &name).await? - 1;
                 if left < 0 {
-                    return Err(ThingError::TooLittle);
+                    return Err(too_little());
                 }
-                tx.run(&SET_QUANTITY).bind(&name).bind(left).execute().await?;
+                set_quantity(&tx, &name, left).await?;
                 Ok(left)
             })
             .await
     }
 }
 
-async fn quantity(read: &mut Read, name: &str) -> Result<i64, StoreError> {
+/// As a domain's own error becomes the mesh's.
+fn too_little() -> Error {
+    Error::invalid_field("quantity", "there is too little")
+}
+
+async fn quantity(read: &Read, name: &str) -> Result<i64, StoreError> {
     read.run(&GET_QUANTITY).bind(name).fetch_value().await
 }
 
-async fn set_quantity(tx: &mut Tx, name: &str, quantity: i64) -> Result<(), StoreError> {
+async fn set_quantity(tx: &Tx, name: &str, quantity: i64) -> Result<(), StoreError> {
     tx.run(&SET_QUANTITY).bind(name).bind(quantity).execute().await.map(drop)
 }
 
@@ -93,85 +89,94 @@ on_both! {
 
     async fn an_error_of_the_closure_rolls_back_and_comes_out_as_it_is(bench) {
         let tenant = tenant();
-        let failed: Result<(), ThingError> = bench
+        let failed: Result<()> = bench
             .store
             .write(&call(tenant), async |tx| {
-                insert(tx, &thing("a")).await?;
-                Err(ThingError::TooLittle)
+                insert(&tx, &thing("a")).await?;
+                Err(too_little())
             })
             .await;
-        assert!(matches!(failed, Err(ThingError::TooLittle)));
+        assert_eq!(failed.unwrap_err().reason(), Some(MeshReason::ValidationFailed));
         assert_eq!(bench.names(tenant).await, [""; 0]);
     }
 
     async fn nothing_is_kept_after_a_statement_that_failed_whatever_the_closure_returns(bench) {
         let tenant = tenant();
         bench.add(tenant, "a").await;
-        let swallowed: Result<(), StoreError> = bench
-            .store
-            .write(&call(tenant), async |tx| {
-                insert(tx, &thing("b")).await?;
-                assert!(insert(tx, &thing("a")).await.unwrap_err().is_unique_violation());
-                let count: Result<i64, _> = tx.run(&COUNT_THINGS).fetch_value().await;
-                assert!(matches!(count, Err(StoreError::AlreadyFailed)));
-                Ok(())
-            })
-            .await;
-        assert!(matches!(swallowed, Err(StoreError::AlreadyFailed)), "{swallowed:?}");
+        let swallows = async |tx: Tx| {
+            insert(&tx, &thing("b")).await?;
+            assert!(insert(&tx, &thing("a")).await.unwrap_err().is_unique_violation());
+            let count = tx.run(&COUNT_THINGS).fetch_value::<i64>().await;
+            assert!(matches!(count, Err(StoreError::AlreadyFailed)));
+            Ok(())
+        };
+        let swallowed = bench.store.write(&call(tenant), swallows).await.unwrap_err();
+        assert!(matches!(cause(&swallowed), StoreError::AlreadyFailed), "{swallowed:?}");
         assert_eq!(bench.names(tenant).await, ["a"]);
     }
 
     async fn nothing_is_kept_after_a_statement_that_was_dropped_half_way(bench) {
         let tenant = tenant();
-        let abandoned: Result<(), StoreError> = bench
-            .store
-            .write(&call(tenant), async |tx| {
-                assert!(crate::support::dropped_after(1, insert(tx, &thing("a"))).await.is_none());
-                Ok(())
-            })
-            .await;
-        assert!(matches!(abandoned, Err(StoreError::AlreadyFailed)), "{abandoned:?}");
+        let abandons = async |tx: Tx| {
+            insert(&tx, &thing("a")).await?;
+            assert!(dropped_after(1, tx.run(&SLOW).execute()).await.is_none());
+            Ok(())
+        };
+        let abandoned = bench.store.write(&call(tenant), abandons).await.unwrap_err();
+        assert!(matches!(cause(&abandoned), StoreError::AlreadyFailed), "{abandoned:?}");
         assert_eq!(bench.names(tenant).await, [""; 0]);
+    }
+
+    async fn a_transaction_that_was_put_aside_is_over_when_its_closure_ends(bench) {
+        let tenant = tenant();
+        bench.add(tenant, "a").await;
+        let aside = Mutex::new(None);
+        let put_aside = async |tx: Tx| {
+            aside.lock().unwrap().replace(tx);
+            Ok(())
+        };
+        bench.store.write(&call(tenant), put_aside).await.unwrap();
+        let tx = aside.into_inner().unwrap().unwrap();
+        assert!(matches!(set_quantity(&tx, "a", 0).await, Err(StoreError::TransactionOver)));
+        let read = bench.store.read(&call(tenant), async |read| Ok(read)).await.unwrap();
+        assert!(matches!(quantity(&read, "a").await, Err(StoreError::TransactionOver)));
+        assert_eq!(bench.quantity(tenant, "a").await, 10);
     }
 
     async fn a_closure_can_neither_call_other_domains_nor_the_store_again(bench) {
         let (store, call) = (&bench.store, call(tenant()));
-        let nested: Result<bool, StoreError> = store
-            .write(&call, async |_| {
-                assert!(transaction::is_held());
-                store.read(&call, async |read: &mut Read| read.run(&COUNT_THINGS).fetch_value::<i64>().await).await?;
-                Ok(true)
-            })
-            .await;
-        assert!(matches!(nested, Err(StoreError::Nested)), "{nested:?}");
-        let held: Result<bool, StoreError> = store.read(&call, async |_| Ok(transaction::is_held())).await;
-        assert!(held.unwrap() && !transaction::is_held());
+        let nests = async |_: Tx| {
+            assert!(transaction::is_held());
+            store.read(&call, async |_| Ok(())).await?;
+            Ok(true)
+        };
+        let nested = store.write(&call, nests).await.unwrap_err();
+        assert!(matches!(cause(&nested), StoreError::Nested), "{nested:?}");
+        assert!(store.read(&call, async |_| Ok(transaction::is_held())).await.unwrap());
+        assert!(!transaction::is_held());
     }
 
     async fn a_read_cannot_write(bench) {
         let tenant = tenant();
         bench.add(tenant, "a").await;
-        let written: Result<u64, StoreError> =
-            bench.store.read(&call(tenant), async |read| read.run(&SET_QUANTITY).bind("a").bind(0_i64).execute().await).await;
-        assert!(matches!(written, Err(StoreError::Statement { statement: "SET_QUANTITY", .. })), "{written:?}");
+        let writes = async |read: Read| Ok(read.run(&SET_QUANTITY).bind("a").bind(0_i64).execute().await?);
+        let written = bench.store.read(&call(tenant), writes).await.unwrap_err();
+        assert!(matches!(cause(&written), StoreError::Statement { statement: "SET_QUANTITY", .. }), "{written:?}");
         assert_eq!(bench.quantity(tenant, "a").await, 10);
     }
 
     async fn a_read_sees_one_unchanging_view(bench) {
         let tenant = tenant();
         bench.add(tenant, "a").await;
-        let store = bench.store.clone();
-        let seen: Result<(i64, i64), StoreError> = bench
-            .store
-            .read(&call(tenant), async |read| {
-                let before = quantity(read, "a").await?;
-                // In a task of its own: this one may not use the store twice at a time.
-                let write = tokio::spawn(async move { store.write(&call(tenant), async |tx| set_quantity(tx, "a", 3).await).await });
-                write.await.unwrap()?;
-                Ok((before, quantity(read, "a").await?))
-            })
-            .await;
-        assert_eq!(seen.unwrap(), (10, 10));
+        let sees = async |read: Read| {
+            let before = quantity(&read, "a").await?;
+            let store = bench.store.clone();
+            // In a task of its own: this one may not use the store twice at a time.
+            let write = async move { store.write(&call(tenant), async |tx| Ok(set_quantity(&tx, "a", 3).await?)).await };
+            tokio::spawn(write).await.unwrap()?;
+            Ok((before, quantity(&read, "a").await?))
+        };
+        assert_eq!(bench.store.read(&call(tenant), sees).await.unwrap(), (10, 10));
         assert_eq!(bench.quantity(tenant, "a").await, 3);
     }
 
@@ -180,18 +185,16 @@ on_both! {
             parts.scope = Scope::Tenant(tenant());
             parts.method = Some(&LIST);
         });
-        let written = bench.store.write(&call, async |tx: &mut Tx| insert(tx, &thing("a")).await).await;
-        assert!(matches!(written, Err(StoreError::ReadMethodWrites { .. })), "{written:?}");
-        let listed: Result<Vec<String>, StoreError> =
-            bench.store.read(&call, async |read| read.run(&LIST_NAMES).fetch_values().await).await;
-        assert_eq!(listed.unwrap(), [""; 0]);
+        let written = bench.store.write(&call, async |tx| Ok(insert(&tx, &thing("a")).await?)).await.unwrap_err();
+        assert!(matches!(cause(&written), StoreError::ReadMethodWrites { .. }), "{written:?}");
+        let list = async |read: Read| Ok(read.run(&LIST_NAMES).fetch_values::<String>().await?);
+        assert_eq!(bench.store.read(&call, list).await.unwrap(), [""; 0]);
     }
 
     async fn a_call_whose_time_is_spent_begins_nothing(bench) {
         let call = call(tenant()).by(Deadline::after(Duration::ZERO));
-        let written = bench.store.write(&call, async |tx: &mut Tx| insert(tx, &thing("a")).await).await;
-        let error = Error::from(written.unwrap_err());
-        assert_eq!(error.reason(), Some(MeshReason::DeadlineSpent));
+        let written = bench.store.write(&call, async |tx| Ok(insert(&tx, &thing("a")).await?)).await;
+        assert_eq!(written.unwrap_err().reason(), Some(MeshReason::DeadlineSpent));
     }
 
     async fn a_write_that_waits_for_a_connection_ends_with_the_calls_time(bench) {
@@ -207,19 +210,19 @@ on_both! {
                         busy.wait().await;
                         return;
                     }
-                    let hold = store.write(&call(tenant), async |_: &mut Tx| {
+                    let hold = async |_: Tx| {
                         busy.wait().await;
                         drop(release.acquire().await);
-                        Ok::<_, StoreError>(())
-                    });
-                    hold.await.unwrap();
+                        Ok(())
+                    };
+                    store.write(&call(tenant), hold).await.unwrap();
                 })
             })
             .collect();
         busy.wait().await;
         let late = call(tenant).by(Deadline::after(Duration::from_millis(30)));
-        let written = bench.store.write(&late, async |tx: &mut Tx| insert(tx, &thing("a")).await).await;
-        assert!(matches!(written, Err(StoreError::DeadlineSpent)), "{written:?}");
+        let written = bench.store.write(&late, async |tx| Ok(insert(&tx, &thing("a")).await?)).await.unwrap_err();
+        assert!(matches!(cause(&written), StoreError::DeadlineSpent), "{written:?}");
         release.add_permits(8);
         for holder in holders {
             holder.await.unwrap();
@@ -234,7 +237,7 @@ on_both! {
 }
 
 /// Takes one from `from`, if both together leave one: correct alone, wrong if two see the same.
-async fn take_one_of_two(tx: &mut Tx, from: &str, met: Option<&Barrier>) -> Result<bool, StoreError> {
+async fn take_one_of_two(tx: &Tx, from: &str, met: Option<&Barrier>) -> Result<bool, StoreError> {
     let together = quantity(tx, "a").await? + quantity(tx, "b").await?;
     if let Some(met) = met {
         met.wait().await;
@@ -250,7 +253,7 @@ async fn take_one_of_two(tx: &mut Tx, from: &str, met: Option<&Barrier>) -> Resu
 async fn two_with_one_each(bench: &Bench, tenant: TenantId) {
     for name in ["a", "b"] {
         bench.add(tenant, name).await;
-        bench.store.write(&call(tenant), async |tx| set_quantity(tx, name, 1).await).await.unwrap();
+        bench.store.write(&call(tenant), async |tx| Ok(set_quantity(&tx, name, 1).await?)).await.unwrap();
     }
 }
 
@@ -263,12 +266,12 @@ async fn a_write_skew_is_found_and_one_of_the_two_runs_again_on_postgres() {
     let tasks = ["a", "b"].map(|from| {
         let (store, met, runs) = (bench.store.clone(), Arc::clone(&met), Arc::clone(&runs));
         tokio::spawn(async move {
-            let write = store.write(&call(tenant), async |tx| {
+            let take = async |tx: Tx| {
                 // The first two runs see the same records; what runs again runs alone.
                 let met = (runs.fetch_add(1, Ordering::SeqCst) < 2).then_some(&*met);
-                take_one_of_two(tx, from, met).await
-            });
-            write.await.unwrap()
+                Ok(take_one_of_two(&tx, from, met).await?)
+            };
+            store.write(&call(tenant), take).await.unwrap()
         })
     });
     let mut took = 0;
@@ -287,7 +290,9 @@ async fn a_write_skew_cannot_happen_on_sqlite() {
     two_with_one_each(&bench, tenant).await;
     let tasks = ["a", "b"].map(|from| {
         let store = bench.store.clone();
-        tokio::spawn(async move { store.write(&call(tenant), async |tx| take_one_of_two(tx, from, None).await).await.unwrap() })
+        tokio::spawn(
+            async move { store.write(&call(tenant), async |tx| Ok(take_one_of_two(&tx, from, None).await?)).await.unwrap() },
+        )
     });
     let mut took = 0;
     for task in tasks {
@@ -298,24 +303,19 @@ async fn a_write_skew_cannot_happen_on_sqlite() {
 
 /// Writes that always come too late: another write changes the row between their read and their
 /// write. `lose` says how often.
-async fn losing_write(bench: &Bench, tenant: TenantId, lose: u32) -> (Result<(), ThingError>, u32) {
+async fn losing_write(bench: &Bench, tenant: TenantId, lose: u32) -> (Result<()>, u32) {
     let runs = AtomicU32::new(0);
-    let outcome = bench
-        .store
-        .write(&call(tenant), async |tx| {
-            let before = quantity(tx, "a").await?;
-            if runs.fetch_add(1, Ordering::SeqCst) < lose {
-                let store = bench.store.clone();
-                let other =
-                    tokio::spawn(
-                        async move { store.write(&call(tenant), async |tx| set_quantity(tx, "a", before + 1).await).await },
-                    );
-                other.await.unwrap()?;
-            }
-            // The conflict is made something else of, and still is one.
-            set_quantity(tx, "a", before + 100).await.map_err(|_| ThingError::TooLittle)
-        })
-        .await;
+    let loses = async |tx: Tx| {
+        let before = quantity(&tx, "a").await?;
+        if runs.fetch_add(1, Ordering::SeqCst) < lose {
+            let store = bench.store.clone();
+            let other = async move { store.write(&call(tenant), async |tx| Ok(set_quantity(&tx, "a", before + 1).await?)).await };
+            tokio::spawn(other).await.unwrap()?;
+        }
+        // The conflict is made something else of, and still is one.
+        set_quantity(&tx, "a", before + 100).await.map_err(|_| too_little())
+    };
+    let outcome = bench.store.write(&call(tenant), loses).await;
     (outcome, runs.into_inner())
 }
 
@@ -336,8 +336,7 @@ async fn a_write_that_keeps_losing_gives_up_and_has_written_nothing() {
     let tenant = tenant();
     bench.add(tenant, "a").await;
     let (outcome, runs) = losing_write(&bench, tenant, u32::MAX).await;
-    let Err(ThingError::Store(error)) = outcome else { panic!("{outcome:?}") };
-    assert_eq!(Error::from(error).reason(), Some(MeshReason::StoreConflict));
+    assert_eq!(outcome.unwrap_err().reason(), Some(MeshReason::StoreConflict));
     assert_eq!(bench.quantity(tenant, "a").await, 10 + i64::from(runs));
 }
 
@@ -350,7 +349,7 @@ async fn another_process_that_holds_the_file_is_waited_for_on_sqlite() {
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let write = tokio::spawn({
         let store = bench.store.clone();
-        async move { store.write(&call(tenant), async |tx: &mut Tx| insert(tx, &thing("a")).await).await }
+        async move { store.write(&call(tenant), async |tx| Ok(insert(&tx, &thing("a")).await?)).await }
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!write.is_finished());
@@ -362,7 +361,7 @@ async fn another_process_that_holds_the_file_is_waited_for_on_sqlite() {
 async fn a_statement_ends_with_the_calls_time_on_postgres() {
     let bench = Bench::new(Backend::Postgres).await;
     let late = call(tenant()).by(Deadline::after(Duration::from_millis(100)));
-    let slept: Result<u64, StoreError> =
-        bench.store.read(&late, async |read| read.run(&SLEEP).bind(60.0_f64).execute().await).await;
-    assert!(matches!(slept, Err(StoreError::StatementTimeout { statement: "SLEEP" })), "{slept:?}");
+    let sleeps = async |read: Read| Ok(read.run(&SLOW).execute().await?);
+    let slept = bench.store.read(&late, sleeps).await.unwrap_err();
+    assert!(matches!(cause(&slept), StoreError::StatementTimeout { statement: "SLOW" }), "{slept:?}");
 }
