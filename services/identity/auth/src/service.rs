@@ -259,3 +259,6 @@ impl contract::Auth for Auth {
 fn parse_id(field: &'static str, text: &str) -> Result<Uuid, AuthError> {
     Uuid::parse_str(text).map_err(|_| AuthError::NotUuid(field))
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,7 +61,8 @@ impl Given {
     }
 
     pub(crate) async fn logout(&self, session: &LoginResponse) -> Result<()> {
-        Ok(self.auth.logout(&self.person(session).call(), LogoutRequest {}).await?.into_message())
+        self.auth.logout(&self.person(session).call(), LogoutRequest {}).await?;
+        Ok(())
     }
 
     pub(crate) async fn revocations(&self, after_position: i64) -> ListRevocationsResponse {

@@ -193,7 +193,7 @@ async fn a_revocation_is_told_until_it_is_settled_and_forgotten_when_it_does_not
     given.pass(31);
     let settled = given.revocations(again.position).await.position;
     assert!(given.revocations(settled).await.revocations.is_empty());
-    assert_eq!(given.revoked().await, [session.session_id.clone()]);
+    assert_eq!(given.revoked().await, [session.session_id]);
     // The session's last access token has expired.
     given.pass(11 * 60);
     assert!(given.revoked().await.is_empty());

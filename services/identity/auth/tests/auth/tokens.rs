@@ -35,7 +35,7 @@ fn verify(token: &str, keys: &JwkSet, check_expiry: bool) -> Result<Value, Error
     validation.leeway = 0;
     validation.validate_exp = check_expiry;
     let decoded = decode(token, &DecodingKey::from_jwk(key).unwrap(), &validation);
-    decoded.map(|token| token.claims).map_err(|error| error.into_kind())
+    decoded.map(|token| token.claims).map_err(jsonwebtoken::errors::Error::into_kind)
 }
 
 async fn another_library_verifies_a_token_by_the_key_set(backend: Backend) {
