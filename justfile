@@ -50,8 +50,8 @@ ci:
 
 # The long tests: more kills amid orders than CI takes time for.
 proof:
-    bash build-support/scenarios/crash.sh sqlite --kills 100
-    bash build-support/scenarios/crash.sh postgresql --kills 100
+    bash build-support/scenarios/crash.sh sqlite --orders 6000 --kills 100
+    bash build-support/scenarios/crash.sh postgresql --orders 6000 --kills 100
 
 # Remove the records that `just up` left in this folder.
 clean-data:

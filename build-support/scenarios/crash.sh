@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Kills the weft binary amid orders and counts what was lost or doubled; build-support/crash says how.
 #
-#   bash build-support/scenarios/crash.sh sqlite|postgresql [OPTION...]     options of build-support/crash: --kills 100
+#   bash build-support/scenarios/crash.sh sqlite|postgresql [OPTION...]     options of build-support/crash, such as --kills 20
 #   bash build-support/scenarios/crash.sh sabotage                          a binary that answers before it commits
 #
 # `sabotage` passes when the promise was seen to break, on SQLite: it shows that the other two can fail.
