@@ -60,14 +60,13 @@ impl contract::Catalog for Catalog {
             // One more than the page holds tells whether there is another page.
             Ok(store::list(&read, &search, order, &behind, size + 1).await?)
         };
-        let mut products = self.store.read(call, read).await?;
-        let more = products.len() > size;
-        products.truncate(size);
-        let next_page_token = match products.last() {
-            Some(last) if more => tokens.seal(call, &binding, &order.position(last))?,
+        let found = self.store.read(call, read).await?;
+        let mut products: Vec<_> = found.iter().map(Product::to_message).collect();
+        products.truncate(listing::fitting(&products, size));
+        let next_page_token = match found.get(..products.len()).and_then(<[_]>::last) {
+            Some(last) if products.len() < found.len() => tokens.seal(call, &binding, &order.position(last))?,
             Some(_) | None => String::new(),
         };
-        let products = products.iter().map(Product::to_message).collect();
         Ok(contract::ListProductsResponse { products, next_page_token }.into())
     }
 

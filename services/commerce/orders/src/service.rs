@@ -71,14 +71,13 @@ impl contract::Orders for Orders {
         let size = listing::page_size(request.page_size);
         // One more than the page holds tells whether there is another page.
         let read = async |read: Read| Ok(store::list(&read, reach, state, behind, size + 1).await?);
-        let mut orders = self.store.read(call, read).await?;
-        let more = orders.len() > size;
-        orders.truncate(size);
-        let next_page_token = match orders.last() {
-            Some(last) if more => tokens.seal(call, &binding, &Position::of(last))?,
+        let found = self.store.read(call, read).await?;
+        let mut orders: Vec<_> = found.iter().map(Order::to_message).collect();
+        orders.truncate(listing::fitting(&orders, size));
+        let next_page_token = match found.get(..orders.len()).and_then(<[_]>::last) {
+            Some(last) if orders.len() < found.len() => tokens.seal(call, &binding, &Position::of(last))?,
             Some(_) | None => String::new(),
         };
-        let orders = orders.iter().map(Order::to_message).collect();
         Ok(contract::ListOrdersResponse { orders, next_page_token }.into())
     }
 

@@ -12,6 +12,7 @@ on_both!(
     a_repeat_with_one_key_creates_one_product,
     a_product_that_breaks_rules_is_refused_and_not_kept,
     a_sku_is_unique_in_its_tenant,
+    of_many_products_with_one_sku_at_once_one_is_created,
     a_product_that_does_not_exist_is_not_found
 );
 
@@ -52,7 +53,7 @@ async fn a_product_that_breaks_rules_is_refused_and_not_kept(backend: Backend) {
     let mut dear = product("Shirt", &["S"]);
     dear.variants[0].price.as_mut().unwrap().minor_units = 1_000_000_000_000_001;
     let mut shells = product("Shirt", &["S"]);
-    shells.variants[0].price.as_mut().unwrap().currency_code = "SHL".to_owned();
+    shells.variants[0].price.as_mut().unwrap().currency_code = "SHL".into();
     let cases = [
         (product("", &["S"]), "product.name"),
         (product("Shirt", &[]), "product.variants"),
@@ -79,6 +80,26 @@ async fn a_sku_is_unique_in_its_tenant(backend: Backend) {
 
     let elsewhere = CreateProductRequest { product: Some(product("Hat", &["B"])) };
     shop.catalog.create_product(&shop.stranger("staff").call(), elsewhere).await.unwrap();
+}
+
+async fn of_many_products_with_one_sku_at_once_one_is_created(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    let creates: Vec<_> = (0..8)
+        .map(|index| {
+            let (catalog, call) = (shop.catalog.clone(), shop.staff.call());
+            let request = CreateProductRequest { product: Some(product(&format!("Shirt {index}"), &["S"])) };
+            tokio::spawn(async move { catalog.create_product(&call, request).await })
+        })
+        .collect();
+    let mut created = 0;
+    for create in creates {
+        match create.await.unwrap() {
+            Ok(_) => created += 1,
+            Err(error) => assert_eq!(error.reason(), Some(CatalogReason::SkuTaken)),
+        }
+    }
+    assert_eq!(created, 1);
+    assert_eq!(shop.list(ListProductsRequest::default()).await.unwrap().products.len(), 1);
 }
 
 async fn a_product_that_does_not_exist_is_not_found(backend: Backend) {

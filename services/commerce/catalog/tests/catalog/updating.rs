@@ -84,8 +84,8 @@ async fn variants_are_replaced_and_keep_their_ids(backend: Backend) {
     let mut wanted = shop.create(product("Shirt", &["A", "B", "C"])).await;
     let ids: Vec<_> = wanted.variants.iter().map(|variant| variant.id.clone()).collect();
     // A and B swap their units, C goes, D comes first.
-    wanted.variants[0].sku = "B".to_owned();
-    wanted.variants[1].sku = "A".to_owned();
+    wanted.variants[0].sku = "B".into();
+    wanted.variants[1].sku = "A".into();
     wanted.variants[2] = variant("D", 7);
     wanted.variants.rotate_right(1);
     let changed = shop.update(wanted, &["variants"]).await.unwrap();
