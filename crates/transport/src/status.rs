@@ -1,9 +1,9 @@
 //! From weft's errors to tonic's status and back; the wire format itself is in [`weft_call::status`].
 
-use std::error::Error as _;
+use std::error::Error as StdError;
 
 use bytes::Bytes;
-use tonic::Status;
+use tonic::{Status, TimeoutExpired};
 use weft_call::{Code, Error, MeshReason, RequestId};
 
 /// The error as a caller sees it. The request id lets an operator find its cause in the log.
@@ -16,7 +16,10 @@ pub fn status_from_error(error: &Error, request_id: &RequestId) -> Status {
 pub fn error_from_status(status: &Status) -> Error {
     let code = Code::from_number(status.code() as i32);
     // A status with a source was made here, by the transport; without one it was sent by the peer.
-    if status.source().is_some() {
+    if let Some(source) = status.source() {
+        if is_timeout(source) {
+            return late().with_source(status.clone());
+        }
         let reason = match code {
             Code::Cancelled => MeshReason::CallCancelled,
             Code::DeadlineExceeded => MeshReason::DeadlineSpent,
@@ -30,4 +33,21 @@ pub fn error_from_status(status: &Status) -> Error {
         }
         _ => weft_call::status::decode(code, status.message(), status.details()),
     }
+}
+
+/// True if tonic's own watch over `grpc-timeout` ended the call; it calls that cancelled.
+pub(crate) fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<TimeoutExpired>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// The time for a call was used up on the way.
+pub(crate) fn late() -> Error {
+    Error::new(MeshReason::DeadlineSpent, "the call took longer than it may")
 }

@@ -67,22 +67,14 @@ impl Authenticator {
             return Err(Error::new(MeshReason::CredentialsInvalid, "nobody issues access tokens in this mesh"));
         };
         let digest: [u8; 32] = Sha256::digest(token).into();
-        let token = match self.verified.get(&digest) {
-            Some(known) => {
-                issuer.check_session(&known.token).await?;
-                let now = self.clock.now();
-                if now < known.handed_out_until {
-                    return Ok(Some(known.authority.clone()));
-                }
-                self.verified.invalidate(&digest);
-                self.verify(issuer, token).await?
-            }
-            None => {
-                let verified = self.verify(issuer, token).await?;
-                issuer.check_session(&verified).await?;
-                verified
-            }
-        };
+        if let Some(known) = self.verified.get(&digest)
+            && self.clock.now() < known.handed_out_until
+        {
+            issuer.check_session(&known.token).await?;
+            return Ok(Some(known.authority.clone()));
+        }
+        let token = self.verify(issuer, token).await?;
+        issuer.check_session(&token).await?;
         let verified = Arc::new(self.vouch(token)?);
         self.verified.insert(digest, Arc::clone(&verified));
         Ok(Some(verified.authority.clone()))

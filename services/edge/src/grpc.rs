@@ -60,7 +60,9 @@ pub(crate) async fn answer(front: &Front, mut observation: Observation, request:
         Ok((mut response, deadline)) => {
             let headers = response.headers_mut();
             let inside: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("weft-")).cloned().collect();
-            inside.iter().for_each(|name| _ = headers.remove(name));
+            for name in &inside {
+                headers.remove(name);
+            }
             if let Some(code) = passage::code(response.headers()) {
                 // A trailers-only answer is at its end already.
                 observation.finish(code, None);

@@ -17,6 +17,14 @@ use weft_transport::Upstreams;
 const INTERVAL: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Says of every service that it does not serve, until it was asked.
+pub(crate) async fn begin(reporter: &HealthReporter, contracts: &[&'static Contract]) {
+    reporter.set_service_status("", ServingStatus::NotServing).await;
+    for service in contracts.iter().flat_map(|contract| contract.services) {
+        reporter.set_service_status(service.name, ServingStatus::NotServing).await;
+    }
+}
+
 /// Keeps asking the domains, for as long as the edge runs.
 pub(crate) async fn keep_asking(reporter: HealthReporter, contracts: Vec<&'static Contract>, upstreams: Upstreams) {
     let services: Vec<_> = contracts.iter().flat_map(|contract| contract.services).collect();

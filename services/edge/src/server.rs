@@ -80,6 +80,7 @@ impl Edge {
         let methods = contracts.iter().flat_map(|contract| contract.services).flat_map(|service| service.methods);
         let methods = methods.filter(|method| method.serves_users()).map(|method| (method.path, method)).collect();
         let reporter = HealthReporter::new();
+        health::begin(&reporter, &contracts).await;
         let own = OwnServices::new(&contracts, HealthServer::new(HealthService::from_health_reporter(reporter.clone())))?;
         let issuer = issuer(&contracts, &upstreams, &clock, &settings)?.map(Arc::new);
         let authenticator = Authenticator::new(signer, issuer.clone(), clock.clone());

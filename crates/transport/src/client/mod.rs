@@ -17,7 +17,10 @@ use weft_discovery::Resolver;
 use weft_telemetry::Metrics;
 use weft_workload_identity::{CertificateSource, WorkloadName, client_config};
 
-use crate::error::TransportError;
+use crate::{
+    error::TransportError,
+    status::{is_timeout, late},
+};
 use connect::Connector;
 use remote::Remote;
 
@@ -87,9 +90,11 @@ impl Upstreams {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let channel = self.channel(domain).map_err(Error::internal)?;
-        let unreachable =
-            |error| Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached")).with_source(error);
-        channel.oneshot(request.map(tonic::body::Body::new)).await.map_err(unreachable)
+        let failed = |error: tonic::transport::Error| {
+            let unreachable = || Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached"));
+            if is_timeout(&error) { late() } else { unreachable() }.with_source(error)
+        };
+        channel.oneshot(request.map(tonic::body::Body::new)).await.map_err(failed)
     }
 
     fn channel(&self, domain: &str) -> Result<Channel, TransportError> {

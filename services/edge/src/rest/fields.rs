@@ -67,8 +67,8 @@ impl FieldPath {
         let object = enter(request, outer)?;
         let key = key(object, last);
         if last.is_list() {
-            let list = object.entry(key).or_insert_with(|| Value::Array(Vec::new()));
-            list.as_array_mut().ok_or(SetError::Twice)?.push(value);
+            let items = object.entry(key).or_insert_with(|| Value::Array(Vec::new()));
+            items.as_array_mut().ok_or(SetError::Twice)?.push(value);
             return Ok(());
         }
         match object.insert(key, value) {

@@ -1,0 +1,11 @@
+//! The edge in front of a mesh: real HTTP, real mutual TLS, real transport.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod authentication;
+mod grpc;
+mod house;
+mod issuer;
+mod limits;
+mod own_services;
+mod rest;
+mod wire;
