@@ -73,7 +73,9 @@ impl SchemaPart {
     pub(crate) fn ordered(&self, postgres: bool) -> Result<Vec<Migration>, StoreError> {
         let Some(migrations) = self.migrations else { return Ok(Vec::new()) };
         let extra = migrations.postgres.filter(|_| postgres);
-        let mut all: Vec<_> = migrations.shared.iter().chain(extra.into_iter().flat_map(Migrator::iter)).cloned().collect();
+        let all = migrations.shared.iter().chain(extra.into_iter().flat_map(Migrator::iter));
+        // Migrations only ever go on: a way back that loses rows is no way back.
+        let mut all: Vec<_> = all.filter(|migration| !migration.migration_type.is_down_migration()).cloned().collect();
         all.sort_by_key(|migration| migration.version);
         match all.windows(2).find(|pair| pair[0].version == pair[1].version) {
             Some(pair) => Err(StoreError::MigrationTwice { part: self.name, version: pair[0].version }),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{Sqlite, Transaction, pool::PoolConnection};
+use sqlx::{PgPool, Sqlite, Transaction, pool::PoolConnection};
 use weft_call::Scope;
 
 use crate::{
@@ -68,9 +68,8 @@ impl Inner {
     pub(crate) async fn begin(self: &Arc<Self>, scope: Scope, mode: Mode, limit: Duration) -> Result<Session, StoreError> {
         let connection = match &self.backend {
             Backend::Postgres { pool, roles } => {
-                let connection = pool.acquire().await.map_err(|error| self.no_connection(error))?;
-                let begun = PgTransaction::begin(connection, postgres::begin_text(roles, scope, mode, limit)).await;
-                begun.map(Connection::Postgres).map_err(|error| self.not_begun(error))?
+                let text = postgres::begin_text(roles, scope, mode, limit);
+                Connection::Postgres(self.begin_postgres(pool, &text).await?)
             }
             Backend::Sqlite(sqlite::Pools { writer, readers }) => {
                 let (pool, begin) = match mode {
@@ -87,6 +86,19 @@ impl Inner {
             }
         };
         Ok(Session { connection, inner: Arc::clone(self), scope, state: State::default() })
+    }
+
+    /// Begins on a connection that lives. After the server was restarted every idle one is dead: each
+    /// that turns out so is closed, and the last try is on a new one.
+    async fn begin_postgres(&self, pool: &PgPool, text: &str) -> Result<PgTransaction, StoreError> {
+        let mut dead = 0;
+        loop {
+            let connection = pool.acquire().await.map_err(|error| self.no_connection(error))?;
+            match PgTransaction::begin(connection, text.to_owned()).await {
+                Err(error) if Verdict::of(&error) == Verdict::Broken && dead < self.settings.max_connections => dead += 1,
+                begun => return begun.map_err(|error| self.not_begun(error)),
+            }
+        }
     }
 
     fn no_connection(&self, source: sqlx::Error) -> StoreError {

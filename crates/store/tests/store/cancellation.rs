@@ -1,8 +1,12 @@
-//! A future that is dropped leaves nothing half-done and no connection spoilt.
+//! A future that is dropped, or a server that restarts, leaves nothing half-done and no connection
+//! spoilt.
 
+use std::sync::Arc;
+
+use tokio::sync::Barrier;
 use weft_store::{Read, Tx};
 
-use crate::support::{Backend, Bench, COUNT_ALL_THINGS, dropped_after, insert, keyed, system, tenant, thing};
+use crate::support::{Backend, Bench, COUNT_ALL_THINGS, call, dropped_after, execute, insert, keyed, system, tenant, thing};
 
 /// With one connection, so that whatever is left behind on it is met by the next transaction.
 async fn dropped_anywhere(backend: Backend) {
@@ -62,4 +66,28 @@ async fn a_dropped_read_leaves_its_connection_clean_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_read_leaves_its_connection_clean_on_postgres() {
     dropped_reads(Backend::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_the_server_closed_are_replaced_without_an_error_on_postgres() {
+    let bench = Bench::with(Backend::Postgres, |settings| settings.max_connections = 4).await;
+    let (tenant, all_open) = (tenant(), Arc::new(Barrier::new(4)));
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, all_open) = (bench.store.clone(), Arc::clone(&all_open));
+            let waits = async move |_: Read| {
+                all_open.wait().await;
+                Ok(())
+            };
+            tokio::spawn(async move { store.read(&call(tenant), waits).await })
+        })
+        .collect();
+    for reader in readers {
+        reader.await.unwrap().unwrap();
+    }
+    let close = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    execute(bench.admin.as_ref().unwrap(), close).await;
+    bench.add(tenant, "a").await;
+    assert_eq!(bench.names(tenant).await, ["a"]);
 }
