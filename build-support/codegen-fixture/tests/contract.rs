@@ -69,7 +69,7 @@ fn a_method_is_of_the_kind_that_its_streams_make_it() {
     let expected = [
         ("WatchBooks", MethodKind::ServerStreaming),
         ("ImportBooks", MethodKind::ClientStreaming),
-        ("Discuss", MethodKind::Bidirectional),
+        ("Match", MethodKind::Bidirectional),
     ];
     assert_eq!(streams, expected);
 }

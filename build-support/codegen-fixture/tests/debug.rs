@@ -1,7 +1,8 @@
 //! What is sensitive is never printed, at any depth; the rest is.
 
 use weft_codegen_fixture::library::{
-    Collections, Reader, Readers,
+    Collections, Preferences, Reader, Readers,
+    preferences::Choice,
     reader::{Card, Kind, Proof},
 };
 
@@ -46,4 +47,11 @@ fn enums_print_their_names_and_unknown_numbers_themselves() {
     assert!(format!("{collections:?}").contains("colours: [Green, 6]"));
     let reader = Reader { kind: 9, ..Reader::default() };
     assert!(format!("{reader:?}").contains("kind: 9"));
+    let preferences = Preferences {
+        kind: Some(Kind::Child.into()),
+        kinds: [("a".to_owned(), 1), ("b".to_owned(), 2)].into(),
+        choice: Some(Choice::Chosen(1)),
+    };
+    let expected = "Preferences { kind: Some(Child), kinds: {\"a\": Child, \"b\": 2}, choice: Some(chosen(Child)) }";
+    assert_eq!(format!("{preferences:?}"), expected);
 }

@@ -56,7 +56,7 @@ impl Library for Shelf {
         Ok(ImportBooksResponse { added }.into())
     }
 
-    async fn discuss(&self, _: &Call, remarks: Streaming<Remark>) -> Result<Reply<Streaming<Remark>>> {
+    async fn r#match(&self, _: &Call, remarks: Streaming<Remark>) -> Result<Reply<Streaming<Remark>>> {
         let answers = remarks.map_ok(|remark| Remark { text: remark.text.to_uppercase() });
         let answers: Streaming<Remark> = Box::pin(answers);
         Ok(answers.into())
@@ -182,7 +182,7 @@ async fn all_kinds_of_streams_pass() {
     let requests = Box::pin(stream::iter([Ok(add("Emma")), Ok(add("Ivanhoe"))]));
     assert_eq!(client.import_books(&call(), requests).await.unwrap().message.added, 2);
     let remarks = ["fine", "quite so"].map(|text| Ok(Remark { text: text.to_owned() }));
-    let answers = client.discuss(&call(), Box::pin(stream::iter(remarks))).await.unwrap().into_message();
+    let answers = client.r#match(&call(), Box::pin(stream::iter(remarks))).await.unwrap().into_message();
     let answers: Vec<_> = answers.map_ok(|remark| remark.text).try_collect().await.unwrap();
     assert_eq!(answers, ["FINE", "QUITE SO"]);
 }
@@ -191,7 +191,7 @@ async fn all_kinds_of_streams_pass() {
 async fn a_stream_ends_at_its_first_invalid_message() {
     let client = client(&Arc::default(), NoReplays);
     let remarks = ["fine", "much too long"].map(|text| Ok(Remark { text: text.to_owned() }));
-    let mut answers = client.discuss(&call(), Box::pin(stream::iter(remarks))).await.unwrap().into_message();
+    let mut answers = client.r#match(&call(), Box::pin(stream::iter(remarks))).await.unwrap().into_message();
     assert_eq!(answers.next().await.unwrap().unwrap().text, "FINE");
     assert_eq!(answers.next().await.unwrap().unwrap_err().reason(), Some(MeshReason::ValidationFailed));
     let requests = Box::pin(stream::iter([Ok(add("Emma")), Ok(add(""))]));

@@ -7,7 +7,9 @@ use prost_types::{Duration, Timestamp};
 use weft_call::{Error, Validate, validation::check};
 use weft_codegen_fixture::{
     authors::Author,
-    library::{AddBookRequest, Book, Collections, Colour, Numbers, Presences, Remarkable, Rules, Texts, Times, presences},
+    library::{
+        AddBookRequest, Book, Collections, Colour, Numbers, Presences, Reader, Remarkable, Rules, Texts, Times, presences,
+    },
 };
 
 /// The rules that a message breaks, each behind its field's path.
@@ -70,6 +72,9 @@ fn presences() -> Presences {
         choice: Some(presences::Choice::Word("ab".into())),
         forced: Some(presences::Forced::Number(0)),
         wrapped: Some(0),
+        note: None,
+        drafts: vec![Texts::default()],
+        words: [("a".to_owned(), String::new())].into(),
     }
 }
 
@@ -244,6 +249,42 @@ fn rules_hold_at_any_depth_and_in_messages_of_other_packages() {
     let book = Book { title: "Emma".into(), author: Some(Author::default()), ..Book::default() };
     assert_eq!(broken(&AddBookRequest { book: Some(book) }), ["book.author.name string.min_len"]);
     assert_eq!(broken(&AddBookRequest::default()), ["book required"]);
+}
+
+#[test]
+fn no_string_contains_nul_not_even_where_rules_are_ignored() {
+    type Change = fn(&mut Presences);
+    let cases: &[(Change, &[&str])] = &[
+        (|p| p.required = "a\0".into(), &["required weft.no_nul"]),
+        (|p| p.set = Some("\0".into()), &["set weft.no_nul"]),
+        (|p| p.never = "\0".into(), &["never weft.no_nul"]),
+        (|p| p.note = Some("\0".into()), &["note weft.no_nul"]),
+        (|p| p.choice = Some(presences::Choice::Word("a\0".into())), &["word weft.no_nul"]),
+        (|p| p.words = [("\0".into(), "\0".into())].into(), &["words[\"\\0\"] weft.no_nul", "words[\"\\0\"] weft.no_nul"]),
+    ];
+    for (change, rules) in cases {
+        assert_eq!(broken(&changed(presences(), change)), *rules);
+    }
+    assert_eq!(broken(&changed(collections(), |c| c.words[1] = "a\0".into())), ["words[1] weft.no_nul"]);
+    // A message without rules of its own, in a request whose other fields hold theirs.
+    let book = Book { title: "Emma".into(), shelf: "\0".into(), ..Book::default() };
+    assert_eq!(broken(&AddBookRequest { book: Some(book) }), ["book.shelf weft.no_nul"]);
+}
+
+#[test]
+fn a_violation_does_not_say_the_key_of_a_sensitive_map() {
+    let notes = [("a".to_owned(), "b".to_owned()), ("hunter2".to_owned(), "\0".to_owned())].into();
+    assert_eq!(broken(&Reader { notes, ..Reader::default() }), ["notes[1] weft.no_nul"]);
+}
+
+#[test]
+fn a_chain_of_messages_is_checked_to_its_end() {
+    use weft_codegen_fixture::library::{Preferences, Self_, preferences, self_};
+    let end = Self_ { next: Some(self_::NextOneOf::End(self_::Next::default())) };
+    let chain = Self_ { next: Some(self_::NextOneOf::Self_(Box::new(end))) };
+    assert_eq!(broken(&chain), ["self.end.why string.min_len"]);
+    let chosen = Preferences { choice: Some(preferences::Choice::Chosen(9)), ..Preferences::default() };
+    assert_eq!(broken(&chosen), ["chosen enum.defined_only"]);
 }
 
 #[test]

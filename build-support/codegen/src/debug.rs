@@ -14,7 +14,7 @@ impl Generator<'_> {
     }
 
     /// True if the field holds a secret or personal data.
-    fn is_sensitive(&self, field: &FieldDescriptor) -> bool {
+    pub(crate) fn is_sensitive(&self, field: &FieldDescriptor) -> bool {
         options::is_true(&self.package.pool, &field.options(), "weft.mesh.v1.sensitive")
     }
 

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, Value};
 use quote::quote;
 
-use super::{Ignore, Rules, is_set, not_compiled, rule};
+use super::{Ignore, Rules, is_set, is_text, not_compiled, rule};
 use crate::{debug::real_oneof, generator::Generator, names};
 
 /// `value`, a reference to what prost keeps, as the checks take it.
@@ -28,6 +28,19 @@ fn is_not_zero(kind: &Kind) -> TokenStream {
     }
 }
 
+/// The kind of a field's values, in a map or without.
+fn kind_of(field: &FieldDescriptor) -> Kind {
+    match field.kind() {
+        Kind::Message(entry) if entry.is_map_entry() => entry.map_entry_value_field().kind(),
+        kind => kind,
+    }
+}
+
+/// True for messages with rules of their own, which are ignored with the field.
+fn is_message(kind: &Kind) -> bool {
+    matches!(kind, Kind::Message(_)) && !is_text(kind)
+}
+
 /// `checks`, or nothing if there are none.
 fn around(checks: &TokenStream, code: TokenStream) -> TokenStream {
     if checks.is_empty() { TokenStream::new() } else { code }
@@ -36,9 +49,12 @@ fn around(checks: &TokenStream, code: TokenStream) -> TokenStream {
 impl Generator<'_> {
     /// The checks of a field, on `self` and `violations`.
     pub(super) fn checks_of_field(&self, field: &FieldDescriptor) -> Result<TokenStream, String> {
-        let rules = self.rules_of(field)?;
+        let mut rules = self.rules_of(field)?;
         if rules.ignore == Ignore::Always {
-            return Ok(TokenStream::new());
+            if is_message(&kind_of(field)) {
+                return Ok(TokenStream::new());
+            }
+            rules = Rules::NONE;
         }
         let checks = if field.is_map() {
             self.checks_of_map(field, &rules)?
@@ -123,8 +139,15 @@ impl Generator<'_> {
         let values = self.checks_of_part(&entry.map_entry_value_field().kind(), map.as_ref(), "values")?;
         if !keys.is_empty() || !values.is_empty() {
             let keys = around(&keys, quote!({ let value = key; #keys }));
-            checks.extend(quote! {
-                for (key, value) in &self.#member { violations.entry(key, |violations| { #keys #values }); }
+            // A violation names the entry, so the keys of a sensitive map are counted instead of said.
+            checks.extend(if self.is_sensitive(field) {
+                quote! {
+                    for (index, (key, value)) in self.#member.iter().enumerate() {
+                        violations.item(index, |violations| { #keys #values });
+                    }
+                }
+            } else {
+                quote!(for (key, value) in &self.#member { violations.entry(key, |violations| { #keys #values }); })
             });
         }
         Ok(checks)
@@ -140,7 +163,8 @@ impl Generator<'_> {
         let checks = self.checks_of_value(kind, &rules)?;
         let (unwrapped, not_zero) = (unwrapped(kind), is_not_zero(kind));
         let checks = match rules.ignore {
-            Ignore::Always => return Ok(TokenStream::new()),
+            Ignore::Always if is_message(kind) => return Ok(TokenStream::new()),
+            Ignore::Always => self.checks_within(kind),
             Ignore::IfZeroValue => around(&checks, quote!(if #not_zero { #checks })),
             Ignore::Unspecified => checks,
         };

@@ -2,7 +2,8 @@
 //!
 //! Semantics are protovalidate's: rules of a field without presence always hold, those of a field with
 //! presence only while it is set, and `ignore` narrows both. A rule that cannot be compiled is refused
-//! by name, so none is ever silently unchecked. Every string is held to one rule more: it contains no NUL.
+//! by name, so none is ever silently unchecked. Every string is held to one
+//! rule more, also where the others are ignored: it contains no NUL.
 
 mod bounds;
 mod field;
@@ -12,7 +13,7 @@ mod value;
 use std::collections::BTreeSet;
 
 use proc_macro2::TokenStream;
-use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, OneofDescriptor, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor, Value};
 use quote::quote;
 
 use crate::{Refusal, generator::Generator, names, options};
@@ -120,8 +121,8 @@ impl Generator<'_> {
             let pool = &self.package.pool;
             let has_rules = |field: FieldDescriptor| options::value(pool, &field.options(), "buf.validate.field").is_some();
             let has_rule = |oneof: OneofDescriptor| options::value(pool, &oneof.options(), "buf.validate.oneof").is_some();
-            let is_text = |field: FieldDescriptor| field.kind() == prost_reflect::Kind::String;
-            if message.fields().any(has_rules) || message.fields().any(is_text) || message.oneofs().any(has_rule) {
+            let has_text = |field: FieldDescriptor| is_text(&field.kind());
+            if message.fields().any(has_rules) || message.fields().any(has_text) || message.oneofs().any(has_rule) {
                 return true;
             }
             open.extend(message.fields().filter_map(|field| field.kind().as_message().cloned()));
@@ -133,6 +134,15 @@ impl Generator<'_> {
 /// Google's own messages have no rules of their own.
 fn is_well_known(message: &MessageDescriptor) -> bool {
     message.package_name() == "google.protobuf"
+}
+
+/// True for strings, in Google's wrapper or without.
+fn is_text(kind: &Kind) -> bool {
+    match kind {
+        Kind::String => true,
+        Kind::Message(message) => message.full_name() == "google.protobuf.StringValue",
+        _ => false,
+    }
 }
 
 fn is_set(rules: &DynamicMessage, rule: &str) -> bool {

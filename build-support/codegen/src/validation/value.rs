@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use prost_reflect::{DynamicMessage, Kind, Value};
 use quote::quote;
 
-use super::{Rules, bounds, is_well_known, not_compiled, rule, text};
+use super::{Rules, bounds, is_text, is_well_known, not_compiled, rule, text};
 use crate::generator::Generator;
 
 /// What `buf.validate.FieldRules` calls the rules of a kind of value.
@@ -37,7 +37,8 @@ fn rules_name(kind: &Kind) -> &str {
 impl Generator<'_> {
     /// The checks of one value, on `value` and `violations`. They look at the rules of the type only.
     pub(super) fn checks_of_value(&self, kind: &Kind, rules: &Rules) -> Result<TokenStream, String> {
-        let Some((given, of_type)) = &rules.of_type else { return Ok(self.checks_within(kind)) };
+        let within = self.checks_within(kind);
+        let Some((given, of_type)) = &rules.of_type else { return Ok(within) };
         let name = rules_name(kind);
         if given != name {
             return Err(if ["any", "field_mask"].contains(&given.as_str()) {
@@ -49,23 +50,24 @@ impl Generator<'_> {
         if let Some((predefined, _)) = of_type.extensions().next() {
             return Err(not_compiled(predefined.full_name()));
         }
-        match kind {
-            Kind::String => Ok([text::no_nul(), text::checks(&self.runtime, of_type)?].into_iter().collect()),
+        let checks = match kind {
+            Kind::String => text::checks(&self.runtime, of_type),
             Kind::Bytes => bytes_checks(of_type),
             Kind::Bool => constant_checks(of_type, name),
             Kind::Enum(_) => self.enum_checks(kind, of_type),
             Kind::Message(_) => bounds::time_checks(of_type, name),
             _ => number_checks(of_type, name),
-        }
+        }?;
+        Ok(quote!(#within #checks))
     }
 
-    /// The checks that a message brings along.
-    fn checks_within(&self, kind: &Kind) -> TokenStream {
+    /// The checks that a value brings along, whatever rules stand on it.
+    pub(super) fn checks_within(&self, kind: &Kind) -> TokenStream {
         match kind {
             Kind::Message(message) if !is_well_known(message) && self.is_checked(message) => {
                 quote!(value.validate(violations);)
             }
-            Kind::String => text::no_nul(),
+            kind if is_text(kind) => text::no_nul(),
             _ => TokenStream::new(),
         }
     }
