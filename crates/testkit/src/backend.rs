@@ -37,10 +37,12 @@ impl Backend {
 macro_rules! on_both {
     ($($test:ident),+ $(,)?) => {
         mod on_sqlite {
+            use $crate::tokio;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() { super::$test($crate::Backend::Sqlite).await; })+
         }
         mod on_postgres {
+            use $crate::tokio;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() { super::$test($crate::Backend::Postgres).await; })+
         }

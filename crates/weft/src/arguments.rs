@@ -1,0 +1,158 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+
+use crate::failure::Failure;
+
+/// Runs domains of a mesh.
+#[derive(Debug, Parser)]
+#[command(version, disable_help_subcommand = true, arg_required_else_help = false)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where settings come from, beside the environment.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Settings {
+    /// The configuration file [default: weft.toml, if it is there]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// A setting, such as edge.port=9000; may be given several times
+    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = path_and_value, global = true)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run all domains and the edge in this process
+    Up,
+    /// Run some of the domains
+    Serve {
+        /// Names of domains; `edge` is the front door
+        #[arg(value_name = "DOMAIN", required = true)]
+        domains: Vec<String>,
+    },
+    /// Show what every method is held to, and the jobs
+    Routes {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the databases up to date
+    Migrate {
+        /// Only tell what is pending, and fail if anything is
+        #[arg(long)]
+        check: bool,
+    },
+    /// Show the configuration and where each value comes from, without secrets
+    Config,
+    /// Write something to begin with
+    #[command(arg_required_else_help = false)]
+    New {
+        #[command(subcommand)]
+        what: New,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum New {
+    /// A crate with a domain of your own: contract, SQL, handler, test and binary
+    Domain {
+        /// Its name, such as `invoices`
+        name: String,
+        /// The folder to write [default: NAME]
+        #[arg(long, value_name = "DIR")]
+        path: Option<PathBuf>,
+        /// The folder of weft's sources [default: the repository that this is run in]
+        #[arg(long, value_name = "DIR")]
+        weft: Option<PathBuf>,
+    },
+}
+
+/// What a command line asks for.
+pub(crate) enum Asked {
+    /// To do something.
+    For(Arguments),
+    /// To be told of something: help or the version.
+    Told(String),
+}
+
+/// Reads a command line, the program's name first.
+pub(crate) fn read(program: &str, line: Vec<OsString>) -> Result<Asked, Failure> {
+    let command = Arguments::command().display_name(program).bin_name(program);
+    let read = command.try_get_matches_from(line).and_then(|matches| Arguments::from_arg_matches(&matches));
+    match read {
+        Ok(arguments) => Ok(Asked::For(arguments)),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok(Asked::Told(error.to_string()))
+        }
+        Err(error) => Err(Failure::Usage { problem: problem(&error.to_string()), program: program.to_owned() }),
+    }
+}
+
+/// The first paragraph of what clap says, on one line.
+fn problem(text: &str) -> String {
+    let paragraph = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let line = paragraph.collect::<Vec<_>>().join(" ");
+    line.strip_prefix("error: ").map(str::to_owned).unwrap_or(line)
+}
+
+fn path_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
+        _ => Err("it must be PATH=VALUE, such as edge.port=9000".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn line(words: &[&str]) -> Vec<OsString> {
+        ["weft"].iter().chain(words).map(OsString::from).collect()
+    }
+
+    fn refusal(words: &[&str]) -> String {
+        match read("weft", line(words)) {
+            Err(failure) => failure.sentence(),
+            Ok(_) => panic!("{words:?} is not refused"),
+        }
+    }
+
+    #[test]
+    fn settings_may_stand_before_and_behind_the_command() {
+        for words in [["--set", "edge.port=1", "up"], ["up", "--set", "edge.port=1"]] {
+            let Ok(Asked::For(arguments)) = read("weft", line(&words)) else { panic!("{words:?}") };
+            assert_eq!(arguments.settings.set, [("edge.port".to_owned(), "1".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_in_one_line() {
+        for (words, told) in [
+            (&["up", "--nonsense"][..], "unexpected argument '--nonsense' found (`weft --help` says more)"),
+            (&["up", "--set", "edge.port"], "it must be PATH=VALUE"),
+            (&["serve"], "<DOMAIN>"),
+            (&[], "requires a subcommand but one was not provided [subcommands: up, serve,"),
+            (&["new"], "requires a subcommand"),
+            (&["upp"], "unrecognized subcommand 'upp'"),
+        ] {
+            let sentence = refusal(words);
+            assert!(sentence.contains(told) && !sentence.contains('\n'), "{words:?}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_no_failures() {
+        for words in [["--help"], ["--version"]] {
+            assert!(matches!(read("weft", line(&words)), Ok(Asked::Told(_))));
+        }
+    }
+}

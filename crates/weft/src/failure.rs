@@ -1,0 +1,103 @@
+//! What ends a command, as a sentence and an exit code.
+
+use std::{error::Error, io, process::ExitCode};
+
+use weft_config::ConfigError;
+use weft_edge::EdgeError;
+use weft_mesh::StartError;
+use weft_store::StoreError;
+use weft_telemetry::TelemetryError;
+use weft_transport::TransportError;
+
+use crate::new::NewError;
+
+/// `EX_USAGE` of sysexits.
+const USAGE: u8 = 64;
+/// `EX_CONFIG` of sysexits.
+const CONFIG: u8 = 78;
+
+/// What ends a command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{problem} (`{program} --help` says more)")]
+    Usage { problem: String, program: String },
+    #[error("there is no domain {name:?} in this binary, which has {known}")]
+    DomainUnknown { name: String, known: String },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("the edge has nothing to serve: no domain is in this process, and mesh.upstreams names none")]
+    NothingToServe,
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error("the migrations of {domain}")]
+    Migrations { domain: &'static str, source: StoreError },
+    #[error("{count} migrations are pending: run `{program} migrate`")]
+    Pending { count: usize, program: String },
+    #[error(transparent)]
+    New(#[from] NewError),
+    #[error("the process cannot start its threads or hear signals")]
+    Process(#[source] io::Error),
+    #[error("the output cannot be written")]
+    Output(#[source] io::Error),
+}
+
+impl Failure {
+    /// The failure and its causes on one line.
+    pub(crate) fn sentence(&self) -> String {
+        let mut sentence = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some errors tell their cause themselves.
+            if !sentence.contains(&text) {
+                sentence = format!("{sentence}: {text}");
+            }
+            cause = error.source();
+        }
+        sentence.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// What the process ends with.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage { .. } | Self::DomainUnknown { .. } => ExitCode::from(USAGE),
+            Self::Config(_)
+            | Self::NothingToServe
+            | Self::Telemetry(TelemetryError::Level { .. } | TelemetryError::SampleRatio(_) | TelemetryError::Endpoint(_))
+            | Self::Start(StartError::Config(_) | StartError::UpstreamUnknown { .. }) => ExitCode::from(CONFIG),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    /// True if nobody reads the output any more, as in `weft routes | head`.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_has_one_line_and_tells_each_cause_once() {
+        let failure = Failure::Output(io::Error::other("disk\nfull"));
+        assert_eq!(failure.sentence(), "the output cannot be written: disk full");
+        let listen = StartError::Listen {
+            what: "orders".to_owned(),
+            address: ([127, 0, 0, 1], 8091).into(),
+            setting: "mesh.ports.orders".to_owned(),
+            source: io::Error::other("in use"),
+        };
+        assert_eq!(
+            Failure::from(listen).sentence(),
+            "orders cannot listen on 127.0.0.1:8091: in use (setting mesh.ports.orders)"
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! The edge beside the domains of a process.
+
+use std::net::SocketAddr;
+
+use weft_access::{AssertionSigner, EDGE};
+use weft_call::Contract;
+use weft_config::Config;
+use weft_edge::{Edge, EdgeError, Settings};
+use weft_mesh::{Running, StartError};
+use weft_transport::TransportError;
+
+use crate::failure::Failure;
+
+/// Starts the edge for all domains that are in this process or that `mesh.upstreams` names.
+pub(crate) async fn start(running: &Running) -> Result<weft_edge::Running, Failure> {
+    let edge = Edge {
+        settings: settings(running.config()),
+        contracts: reachable(running)?,
+        upstreams: running.upstreams(EDGE)?,
+        signer: AssertionSigner::new(running.certificates(), EDGE.parse().map_err(TransportError::Name)?),
+        clock: running.clock().clone(),
+        metrics: running.metrics().clone(),
+    };
+    edge.start().await.map_err(named)
+}
+
+fn settings(config: &Config) -> Settings {
+    let edge = &config.edge;
+    Settings {
+        address: edge.listen(),
+        max_body: edge.max_body.bytes(),
+        max_header: edge.max_header.bytes(),
+        header_timeout: edge.header_timeout,
+        drain_timeout: edge.drain_timeout,
+        ..Settings::default()
+    }
+}
+
+fn reachable(running: &Running) -> Result<Vec<&'static Contract>, Failure> {
+    let upstreams = &running.config().mesh.upstreams;
+    let is_reachable =
+        |contract: &&Contract| running.addresses().contains_key(contract.domain) || upstreams.contains_key(contract.domain);
+    let (served, left): (Vec<_>, Vec<_>) = running.contracts().iter().copied().partition(is_reachable);
+    if served.is_empty() {
+        return Err(Failure::NothingToServe);
+    }
+    for contract in left {
+        let domain = contract.domain;
+        tracing::warn!(domain, "not served by the edge: it is not in this process and not set in mesh.upstreams");
+    }
+    Ok(served)
+}
+
+/// A port that is taken is told with the setting that moves it.
+fn named(error: EdgeError) -> Failure {
+    match error {
+        EdgeError::Listen { address, source } => listen(address, source).into(),
+        other => other.into(),
+    }
+}
+
+fn listen(address: SocketAddr, source: std::io::Error) -> StartError {
+    StartError::Listen { what: "the edge".to_owned(), address, setting: "edge.port".to_owned(), source }
+}

@@ -1,0 +1,52 @@
+//! From a command line to what it asks for.
+
+use std::{ffi::OsString, io::Write, path::Path};
+
+use weft_mesh::Domain;
+
+use crate::{
+    arguments::{self, Arguments, Asked, Command, New},
+    configure,
+    failure::Failure,
+    migrate, new, process,
+    routes::{self, Form},
+    serve,
+};
+
+/// Does what the command line asks for.
+pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Write) -> Result<(), Failure> {
+    let (program, called) = names(&line);
+    let Arguments { settings, command } = match arguments::read(&program, line)? {
+        Asked::For(arguments) => arguments,
+        Asked::Told(text) => return write!(out, "{text}").map_err(Failure::Output),
+    };
+    match command {
+        Command::New { what: New::Domain { name, path, weft } } => new::domain(&name, path, weft, out),
+        Command::Routes { json } => routes::show(&domains, Form::of_stdout(json), out),
+        Command::Config => {
+            let loaded = configure::load(&settings, &domains)?;
+            write!(out, "{}", loaded.render()).map_err(Failure::Output)
+        }
+        Command::Migrate { check } => {
+            let config = configure::load(&settings, &domains)?.config;
+            process::run(&config, &program, migrate::run(&config, &domains, check, &called, out))
+        }
+        Command::Up => {
+            let config = configure::load(&settings, &domains)?.config;
+            let started = serve::everything(config.clone(), domains, &called, out);
+            process::run(&config, &program, started)
+        }
+        Command::Serve { domains: names } => {
+            let config = configure::load(&settings, &domains)?.config;
+            let started = serve::some(config.clone(), domains, &names)?;
+            process::run(&config, &names.join(","), started)
+        }
+    }
+}
+
+/// What the binary is called, and how it was called, for commands that can be copied.
+fn names(line: &[OsString]) -> (String, String) {
+    let path = line.first().map_or_else(|| Path::new("weft"), Path::new);
+    let name = path.file_stem().unwrap_or(path.as_os_str());
+    (name.to_string_lossy().into_owned(), path.to_string_lossy().into_owned())
+}

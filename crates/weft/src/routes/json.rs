@@ -1,0 +1,163 @@
+//! Routes for programs.
+
+use serde::Serialize;
+use weft_call::{
+    Access, Audit, Contract, HttpRoute, Idempotency, Limit, LimitScope, MethodContract, MethodKind, ServiceContract,
+};
+use weft_mesh::Domain;
+
+#[derive(Serialize)]
+struct Routes {
+    methods: Vec<Method>,
+    jobs: Vec<Job>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Method {
+    domain: &'static str,
+    service: &'static str,
+    method: &'static str,
+    path: &'static str,
+    kind: &'static str,
+    http: Vec<Http>,
+    access: Allowed,
+    /// Why it works across tenants; null where it works in one.
+    system: Option<&'static str>,
+    deadline_ms: Option<u128>,
+    idempotency: &'static str,
+    limits: Vec<Rate>,
+    audit: &'static str,
+    /// The services that its service may call.
+    calls: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Http {
+    method: &'static str,
+    template: &'static str,
+    body: &'static str,
+    response_body: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Allowed {
+    public: bool,
+    authenticated: bool,
+    permission: Option<&'static str>,
+    roles: &'static [&'static str],
+    callers: &'static [&'static str],
+    any_of: bool,
+}
+
+#[derive(Serialize)]
+struct Rate {
+    per: &'static str,
+    rate: u32,
+    burst: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Job {
+    domain: &'static str,
+    job: &'static str,
+    period_ms: u128,
+    /// Why it works across tenants: jobs always do, in a system scope of their own name.
+    system: &'static str,
+}
+
+pub(super) fn render(domains: &[Domain]) -> Result<String, serde_json::Error> {
+    let methods = domains.iter().map(Domain::contract).flat_map(methods).collect();
+    let jobs = domains.iter().flat_map(jobs).collect();
+    serde_json::to_string_pretty(&Routes { methods, jobs })
+}
+
+fn methods(contract: &'static Contract) -> impl Iterator<Item = Method> {
+    contract.services.iter().flat_map(|service| service.methods.iter().map(|method| Method::of(service, method)))
+}
+
+fn jobs(domain: &Domain) -> impl Iterator<Item = Job> {
+    let name = domain.name();
+    domain.jobs().iter().map(move |(job, period)| Job { domain: name, job, period_ms: period.as_millis(), system: job })
+}
+
+impl Method {
+    fn of(service: &ServiceContract, method: &MethodContract) -> Self {
+        Self {
+            domain: method.domain,
+            service: method.service,
+            method: method.name,
+            path: method.path,
+            kind: kind(method.kind),
+            http: method.http.iter().map(Http::of).collect(),
+            access: Allowed::of(&method.access),
+            system: method.system,
+            deadline_ms: method.deadline.map(|deadline| deadline.as_millis()),
+            idempotency: idempotency(method.idempotency),
+            limits: method.limits.iter().map(Rate::of).collect(),
+            audit: audit(method.audit),
+            calls: service.calls,
+        }
+    }
+}
+
+impl Http {
+    fn of(route: &HttpRoute) -> Self {
+        let HttpRoute { method, template, body, response_body } = *route;
+        Self { method: method.as_str(), template, body, response_body }
+    }
+}
+
+impl Allowed {
+    fn of(access: &Access) -> Self {
+        let Access { public, authenticated, permission, roles, callers, any_of } = *access;
+        Self { public, authenticated, permission, roles, callers, any_of }
+    }
+}
+
+impl Rate {
+    fn of(limit: &Limit) -> Self {
+        Self { per: limit_scope(limit.per), rate: limit.rate, burst: limit.burst }
+    }
+}
+
+fn kind(kind: MethodKind) -> &'static str {
+    match kind {
+        MethodKind::Unary => "UNARY",
+        MethodKind::ServerStreaming => "SERVER_STREAMING",
+        MethodKind::ClientStreaming => "CLIENT_STREAMING",
+        MethodKind::Bidirectional => "BIDIRECTIONAL",
+    }
+}
+
+/// As contracts write it.
+pub(super) fn idempotency(idempotency: Idempotency) -> &'static str {
+    match idempotency {
+        Idempotency::Read => "READ",
+        Idempotency::Natural => "NATURAL",
+        Idempotency::Keyed => "KEYED",
+        Idempotency::None => "NONE",
+    }
+}
+
+/// As contracts write it.
+pub(super) fn limit_scope(scope: LimitScope) -> &'static str {
+    match scope {
+        LimitScope::Tenant => "TENANT",
+        LimitScope::User => "USER",
+        LimitScope::Peer => "PEER",
+        LimitScope::Address => "ADDRESS",
+    }
+}
+
+/// What is recorded of a call.
+pub(super) fn audit(audit: Audit) -> &'static str {
+    match audit {
+        Audit::None => "NONE",
+        Audit::Read => "READ",
+        Audit::Write => "WRITE",
+    }
+}
