@@ -43,7 +43,7 @@ impl Admission {
         if deadline.is_some_and(Deadline::is_spent) {
             return Err(Error::new(MeshReason::DeadlineSpent, "the time for the call was used up before it arrived"));
         }
-        let (principal, tenant) = self.principal(peer, &sent)?;
+        let (principal, tenant) = self.principal(method, peer, &sent)?;
         let permissions = self.roles.permissions_of(principal.roles());
         self.rules.decide(method, peer, &principal, &permissions)?;
         let scope = match (method.system, tenant) {
@@ -71,10 +71,11 @@ impl Admission {
     }
 
     /// On whose account, and for which tenant. A domain without a user's assertion acts on its own
-    /// account, and may then say for which tenant; the edge never does.
-    fn principal(&self, peer: &str, sent: &Extracted) -> Result<(Principal, Option<TenantId>)> {
+    /// account, and may then say for which tenant; the edge carries the calls of strangers, and acts
+    /// on its own account only where no user can call.
+    fn principal(&self, method: &MethodContract, peer: &str, sent: &Extracted) -> Result<(Principal, Option<TenantId>)> {
         let Some(assertion) = &sent.assertion else {
-            if peer == EDGE {
+            if peer == EDGE && method.serves_users() {
                 return Ok((Principal::Anonymous, None));
             }
             return Ok((Principal::Workload(peer.into()), sent.tenant));

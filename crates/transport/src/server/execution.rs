@@ -58,6 +58,10 @@ pub(super) async fn respond(server: &Server, peer: &PeerIdentity, request: http:
     server.metrics.observe_call(Side::Server, method.domain, method.name, code, started.elapsed());
     span.in_scope(|| {
         log_cause(failure.as_ref());
+        // What domains ask one another over and over is of interest only when it fails.
+        if failure.is_none() && !method.serves_users() {
+            return tracing::debug!("call finished");
+        }
         log_call(&Record {
             request_id: request_id.as_str(),
             trace_id: &trace.trace(),
