@@ -125,6 +125,11 @@ impl KeySet {
         Ok(())
     }
 
+    /// True if no token can be verified with it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What the token says, if it is to be believed at `now`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<UserToken, UserTokenError> {
         if token.len() > MAX_BYTES {

@@ -81,9 +81,11 @@ impl Authenticator {
     }
 
     async fn verify(&self, issuer: &Issuer, token: &str) -> Result<UserToken> {
-        match issuer.keys().verify(token, self.clock.now()) {
+        let keys = issuer.keys();
+        match keys.verify(token, self.clock.now()) {
             // Keys may have been rotated since they were fetched.
-            Err(UserTokenError::UnknownKey) if issuer.refresh_keys().await? => {
+            Err(UserTokenError::UnknownKey) => {
+                issuer.refresh_keys(&keys).await?;
                 issuer.keys().verify(token, self.clock.now()).map_err(Error::from)
             }
             result => result.map_err(Error::from),

@@ -5,8 +5,8 @@
 //!
 //! - Revocations are asked for every second. A session among them is refused until its last token has
 //!   expired.
-//! - Keys are fetched every five minutes, and when a token names one that is not known, at most once a
-//!   second: a stranger can make up key ids.
+//! - Keys are fetched every five minutes, and when a token names one that is not known. That is done at
+//!   most once a second, for a stranger can make up key ids; whoever comes in between waits for it.
 //! - Waiting and staleness are measured on the machine's monotonic clock, not on the mesh's: they say how
 //!   long nobody answered, and nothing about what time it is.
 //!
@@ -82,8 +82,8 @@ impl Issuer {
                 Ok(()) => _ = self.heard.send_replace(Some(Instant::now())),
                 Err(error) => tracing::warn!(%error, "the auth domain did not list the sessions that ended"),
             }
-            if self.keys_are_old().await
-                && let Err(error) = self.refresh_keys().await
+            if self.keys_are_old()
+                && let Err(error) = self.refresh_keys(&self.keys()).await
             {
                 tracing::warn!(%error, "the auth domain did not list its keys");
             }
@@ -97,22 +97,28 @@ impl Issuer {
         self.keys.load_full()
     }
 
-    /// Fetches the keys, unless that was done a moment ago; tells whether there may be new ones.
-    pub(crate) async fn refresh_keys(&self) -> Result<bool> {
-        let before = self.keys();
+    /// Fetches the keys anew for whoever has `seen` these and misses one. Where that was done a moment ago it
+    /// waits: a key may be used the moment it is made. All who wait share one fetch.
+    pub(crate) async fn refresh_keys(&self, seen: &Arc<KeySet>) -> Result<()> {
         let mut asked = self.keys_asked.lock().await;
-        if asked.is_some_and(|at| at.elapsed() < KEYS_PAUSE) {
-            // Whoever held the lock may have fetched what this caller misses.
-            return Ok(!Arc::ptr_eq(&before, &self.keys()));
+        if !Arc::ptr_eq(seen, &self.keys()) {
+            return Ok(());
+        }
+        // Before the first key there is nothing that the pause protects, and somebody's first login.
+        if let Some(at) = *asked
+            && !seen.is_empty()
+        {
+            tokio::time::sleep_until(at + KEYS_PAUSE).await;
         }
         *asked = Some(Instant::now());
         let listed = self.client.list_keys(&self.own_call(), ListKeysRequest {}).await?.into_message();
         self.keys.store(Arc::new(key_set(&listed.keys)));
-        Ok(true)
+        Ok(())
     }
 
-    async fn keys_are_old(&self) -> bool {
-        self.keys_asked.lock().await.is_none_or(|at| at.elapsed() >= KEYS_INTERVAL)
+    fn keys_are_old(&self) -> bool {
+        // Whoever holds the lock is fetching them: revocations need not wait for that.
+        self.keys_asked.try_lock().is_ok_and(|asked| asked.is_none_or(|at| at.elapsed() >= KEYS_INTERVAL))
     }
 
     /// Refuses a token whose session has ended, and every token when that cannot be known.

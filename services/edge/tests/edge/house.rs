@@ -5,20 +5,17 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use weft_access::{AssertionSigner, EDGE};
-use weft_call::Clock;
-use weft_config::Config;
 use weft_edge::{Edge, Settings};
-use weft_mesh::Runtime;
+use weft_testkit::{Backend, Mesh};
 
 use crate::issuer::Issuer;
 
 /// A mesh with an edge in front of it.
 pub(crate) struct House {
-    pub(crate) mesh: weft_mesh::Running,
+    pub(crate) mesh: Mesh,
     pub(crate) edge: weft_edge::Running,
     pub(crate) issuer: Arc<Issuer>,
     http: Client,
-    _folder: tempfile::TempDir,
 }
 
 /// What a REST client was told.
@@ -30,36 +27,43 @@ pub(crate) struct Told {
 }
 
 impl House {
+    /// The notes of the fixture, and an auth domain that the test plays.
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
+    /// The same, with a change of the edge before it starts.
     pub(crate) async fn with(change: impl FnOnce(&mut Edge)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let issuer = Issuer::new();
-        let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
-        config.mesh.ports.extend([("auth".to_owned(), 0), ("notes".to_owned(), 0)]);
-        let mut runtime = Runtime::new(config, vec![issuer.domain(), weft_edge_fixture::domain()]);
-        runtime.clock = Clock::manual(Clock::system().now());
-        runtime.admin = false;
-        let mesh = runtime.start().await.unwrap();
+        let mesh = Mesh::of([issuer.domain(), weft_edge_fixture::domain()]).start(Backend::Sqlite).await;
+        Self::before(mesh, issuer, change).await
+    }
+
+    /// The domains that weft has, auth among them.
+    pub(crate) async fn of_weft(backend: Backend) -> Self {
+        let mesh = Mesh::of([weft_auth::domain(), weft_catalog::domain(), weft_orders::domain()]).start(backend).await;
+        Self::before(mesh, Issuer::new(), |_| {}).await
+    }
+
+    async fn before(mesh: Mesh, issuer: Arc<Issuer>, change: impl FnOnce(&mut Edge)) -> Self {
         let settings = Settings {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             revocation_interval: Duration::from_millis(20),
             ..Settings::default()
         };
+        let running = mesh.running();
         let mut edge = Edge {
             settings,
-            contracts: mesh.contracts().to_vec(),
-            upstreams: mesh.upstreams(EDGE).unwrap(),
-            signer: AssertionSigner::new(mesh.certificates(), EDGE.parse().unwrap()),
-            clock: mesh.clock().clone(),
-            metrics: mesh.metrics().clone(),
+            contracts: running.contracts().to_vec(),
+            upstreams: running.upstreams(EDGE).unwrap(),
+            signer: AssertionSigner::new(running.certificates(), EDGE.parse().unwrap()),
+            clock: running.clock().clone(),
+            metrics: running.metrics().clone(),
         };
         change(&mut edge);
         let edge = edge.start().await.unwrap();
         let http = Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
-        Self { mesh, edge, issuer, http, _folder: folder }
+        Self { mesh, edge, issuer, http }
     }
 
     /// A token of somebody new with the role `writer`.

@@ -8,4 +8,5 @@ mod issuer;
 mod limits;
 mod own_services;
 mod rest;
+mod shop;
 mod wire;

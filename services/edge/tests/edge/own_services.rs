@@ -58,7 +58,7 @@ async fn health_is_what_the_domains_report() {
     for service in ["fixture.notes.v1.Notes", "weft.auth.v1.Auth", ""] {
         until(&mut client, service, ServingStatus::Serving).await;
     }
-    house.mesh.drain().await;
+    house.mesh.running().drain().await;
     for service in ["fixture.notes.v1.Notes", ""] {
         until(&mut client, service, ServingStatus::NotServing).await;
     }
