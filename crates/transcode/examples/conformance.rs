@@ -4,6 +4,8 @@
 //! come from the descriptor set named by `CONFORMANCE_DESCRIPTOR_SET`. The messages of the runner's own protocol
 //! (`conformance.proto`) have five fields that matter, so they are read by hand.
 
+#![allow(clippy::cast_possible_truncation, reason = "varints are cut to bytes")]
+
 use std::io::{Read, Write};
 
 use anyhow::{Context, bail};

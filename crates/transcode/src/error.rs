@@ -115,7 +115,7 @@ pub struct Error(Box<Detail>);
 struct Detail {
     reason: Reason,
     path: String,
-    offset: usize,
+    offset: Option<usize>,
 }
 
 impl Error {
@@ -130,8 +130,8 @@ impl Error {
         &self.0.path
     }
 
-    /// The byte of the input at which reading stopped.
-    pub fn offset(&self) -> usize {
+    /// The byte of the input at which reading stopped; nothing for a value that came from path or query.
+    pub fn offset(&self) -> Option<usize> {
         self.0.offset
     }
 
@@ -143,7 +143,7 @@ impl Error {
         self
     }
 
-    pub(crate) fn new(reason: Reason, path: String, offset: usize) -> Self {
+    pub(crate) fn new(reason: Reason, path: String, offset: Option<usize>) -> Self {
         Self(Box::new(Detail { reason, path, offset }))
     }
 }
@@ -153,7 +153,11 @@ impl fmt::Display for Error {
         if !self.0.path.is_empty() {
             write!(f, "{}: ", self.0.path)?;
         }
-        write!(f, "{} (at byte {})", self.0.reason, self.0.offset)
+        write!(f, "{}", self.0.reason)?;
+        match self.0.offset {
+            Some(offset) => write!(f, " (at byte {offset})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -238,14 +242,14 @@ impl Fault {
         let mut path = String::new();
         for step in self.0.steps.iter().rev() {
             match step {
-                Step::Element(index) => path.push_str(&format!("[{index}]")),
-                Step::Entry(index) => path.push_str(&format!("{{{index}}}")),
+                Step::Element(index) => path.extend(["[", &index.to_string(), "]"]),
+                Step::Entry(index) => path.extend(["{", &index.to_string(), "}"]),
                 Step::Field(field) => push_name(&mut path, schema.field_json_name(*field)),
                 Step::Unknown(name) => push_name(&mut path, name),
                 Step::AnyValue => push_name(&mut path, "value"),
             }
         }
-        Error::new(self.0.reason, path, self.0.offset.unwrap_or(offset))
+        Error::new(self.0.reason, path, Some(self.0.offset.unwrap_or(offset)))
     }
 }
 

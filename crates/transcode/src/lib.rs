@@ -10,12 +10,18 @@
 )]
 
 mod error;
+mod escape;
 mod json_to_wire;
 mod keys;
 mod number;
 mod options;
 mod output;
+mod percent;
+mod request;
+mod response;
+mod router;
 mod schema;
+mod template;
 mod well_known;
 mod wire;
 mod wire_to_json;
@@ -23,5 +29,9 @@ mod wire_to_json;
 pub use error::{Error, Reason};
 pub use json_to_wire::json_to_wire;
 pub use options::{EnumCase, Limits, PrintOptions, ReadOptions, UnknownFields};
+pub use request::{JsonStream, RequestBuilder, RequestError, RequestOptions};
+pub use response::ResponseBody;
+pub use router::{Binding, Match, RouteError, Router, RouterError};
 pub use schema::{HttpRule, MessageId, Method, Schema, SchemaError};
+pub use template::TemplateError;
 pub use wire_to_json::wire_to_json;

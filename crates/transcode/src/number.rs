@@ -185,8 +185,10 @@ fn ascii<'a>(text: &'a [u8], start: usize, number: &Scanned) -> Result<&'a str, 
 
 /// A text that is one number and nothing else.
 pub(crate) fn scan_all(text: &[u8]) -> Result<Scanned, Reason> {
-    let number = scan(text, 0)?;
-    if number.end == text.len() { Ok(number) } else { Err(Reason::Syntax("a number")) }
+    match scan(text, 0) {
+        Ok(number) if number.end == text.len() => Ok(number),
+        _ => Err(Reason::Expected("a number")),
+    }
 }
 
 /// The eight decimal digits of a number below 10^8 as ASCII, the first in the lowest byte.
@@ -237,16 +239,16 @@ mod tests {
             ("1e99999999999999999999", Reason::OutOfRange),
             ("9223372036854775808", Reason::OutOfRange),
             ("-9223372036854775809", Reason::OutOfRange),
-            ("01", Reason::Syntax("a number")),
-            ("+1", Reason::Syntax("a number")),
-            ("1.", Reason::Syntax("a digit")),
-            (".5", Reason::Syntax("a number")),
-            ("0x10", Reason::Syntax("a number")),
-            ("1e", Reason::Syntax("a digit")),
-            ("-", Reason::Syntax("a number")),
-            ("", Reason::Syntax("a number")),
-            (" 1", Reason::Syntax("a number")),
-            ("1 ", Reason::Syntax("a number")),
+            ("01", Reason::Expected("a number")),
+            ("+1", Reason::Expected("a number")),
+            ("1.", Reason::Expected("a number")),
+            (".5", Reason::Expected("a number")),
+            ("0x10", Reason::Expected("a number")),
+            ("1e", Reason::Expected("a number")),
+            ("-", Reason::Expected("a number")),
+            ("", Reason::Expected("a number")),
+            (" 1", Reason::Expected("a number")),
+            ("1 ", Reason::Expected("a number")),
         ] {
             assert_eq!(int64(text), Err(reason), "{text}");
         }

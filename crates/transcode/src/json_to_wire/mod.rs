@@ -5,6 +5,7 @@
 //! remembered (fields seen, hashes of map keys) lies on two stacks that all levels share.
 
 mod any;
+mod mask;
 mod object;
 mod scalar;
 mod scan;
@@ -41,6 +42,17 @@ pub(crate) fn json_to_field(
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     read(schema, json, options, out, |reader| reader.field(field))
+}
+
+/// Appends the `google.protobuf.FieldMask` of the fields that a JSON message holds.
+pub(crate) fn json_to_mask(
+    schema: &Schema,
+    message: MessageId,
+    json: &[u8],
+    options: &ReadOptions,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    read(schema, json, options, out, |reader| reader.mask(message.0))
 }
 
 fn read(

@@ -13,15 +13,19 @@ pub(super) struct Quoted {
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
+/// The same byte eight times.
+const QUOTES: u64 = ONES * 0x22;
+const BACKSLASHES: u64 = ONES * 0x5c;
+const SPACES: u64 = ONES * 0x20;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Marks, in the top bit of its byte, the first quote, backslash or control character of a word, if there is one.
 /// Marks above the first may be false.
 #[inline(always)]
 pub(crate) fn special(word: u64) -> u64 {
-    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
-    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    let control = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ QUOTES).wrapping_sub(ONES);
+    let backslash = (word ^ BACKSLASHES).wrapping_sub(ONES);
+    let control = word.wrapping_sub(SPACES);
     (quote | backslash | control) & !word & HIGH
 }
 
@@ -180,9 +184,10 @@ impl<'a> Reader<'a> {
             Some(b'[') => self.skip_list(b']'),
             Some(b'"') => {
                 let quoted = self.string()?;
-                Ok(if quoted.escaped {
-                    unescape(&self.json[quoted.start..quoted.end], |_| Ok(()))?
-                })
+                if quoted.escaped {
+                    unescape(&self.json[quoted.start..quoted.end], |_| Ok(()))?;
+                }
+                Ok(())
             }
             Some(b't') if self.eat(b"true") => Ok(()),
             Some(b'f') if self.eat(b"false") => Ok(()),

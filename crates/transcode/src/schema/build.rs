@@ -6,6 +6,7 @@ use super::descriptor::{self, File};
 use super::features::{Features, Presence};
 use super::table::{Enum, Field, Form, Kind, Message, NO_ONEOF, Shape};
 use super::{HttpRule, MessageId, Method, Names, Schema, SchemaError, Text};
+use crate::escape::escape;
 use crate::wire;
 
 /// Fields of a message are numbered by `u16` in the dense table.
@@ -517,17 +518,4 @@ pub(crate) fn lower_camel(name: &str) -> String {
         }
     }
     camel
-}
-
-/// A name as it stands between quotes.
-fn escape(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '"' | '\\' => escaped.extend(['\\', c]),
-            c if c < ' ' => escaped.push_str(&format!("\\u{:04x}", c as u32)),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

@@ -104,6 +104,11 @@ impl Schema {
         self.by_name.get(full_name).copied().map(MessageId)
     }
 
+    /// Whether the type is `google.api.HttpBody`, whose content is the body itself and not JSON.
+    pub fn is_http_body(&self, message: MessageId) -> bool {
+        self.message_name(message) == "google.api.HttpBody"
+    }
+
     /// The full name of a message type.
     pub fn message_name(&self, message: MessageId) -> &str {
         &self.message_names[message.0 as usize]
@@ -144,6 +149,10 @@ impl Schema {
     #[inline(always)]
     pub(crate) fn text(&self) -> &[u8] {
         &self.names.text
+    }
+
+    pub(crate) fn field(&self, field: FieldIndex) -> &Field {
+        &self.fields[field.0 as usize]
     }
 
     pub(crate) fn field_json_name(&self, field: FieldIndex) -> &str {

@@ -86,6 +86,7 @@ pub(crate) const NO_ONEOF: u32 = u32::MAX;
 
 /// A field.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "five independent facts of one declaration")]
 pub(crate) struct Field {
     pub(crate) number: u32,
     /// The tag of one value.

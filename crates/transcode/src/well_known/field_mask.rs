@@ -8,6 +8,7 @@ pub(crate) fn to_snake(path: &[u8], snake: &mut Vec<u8>) -> Option<()> {
         match byte {
             b'A'..=b'Z' => snake.extend_from_slice(&[b'_', byte.to_ascii_lowercase()]),
             b'_' => return None,
+            _ if !is_plain(byte) => return None,
             _ => snake.push(byte),
         }
     }
@@ -25,10 +26,17 @@ pub(crate) fn to_camel(path: &[u8], camel: &mut Vec<u8>) -> Option<()> {
                 Some(letter) if letter.is_ascii_lowercase() => camel.push(letter.to_ascii_uppercase()),
                 _ => return None,
             },
+            _ if !is_plain(byte) => return None,
             _ => camel.push(byte),
         }
     }
     Some(())
+}
+
+/// Whether a path may hold the byte: ASCII that needs no escape in JSON. That is more than names and dots, for `*` and
+/// map keys stand in masks too.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')
 }
 
 #[cfg(test)]

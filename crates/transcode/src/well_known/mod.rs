@@ -27,9 +27,9 @@ pub(crate) fn push_nanos(text: &mut Vec<u8>, nanos: u32) {
     let mut digits = [b'0'; 9];
     digits[..8].copy_from_slice(&eight_digits(nanos / 10).to_le_bytes());
     digits[8] += (nanos % 10) as u8;
-    let shown = if nanos % 1_000_000 == 0 {
+    let shown = if nanos.is_multiple_of(1_000_000) {
         3
-    } else if nanos % 1_000 == 0 {
+    } else if nanos.is_multiple_of(1_000) {
         6
     } else {
         9

@@ -181,7 +181,9 @@ impl Printer<'_> {
     }
 
     fn float_text(&mut self, text: &str) -> Result<(), Halt> {
-        Ok(self.out.bytes(text.strip_suffix(".0").unwrap_or(text).as_bytes())?)
+        // Without its decimal a negative zero would be read as an integer, which has none.
+        let short = text.strip_suffix(".0").filter(|whole| *whole != "-0");
+        Ok(self.out.bytes(short.unwrap_or(text).as_bytes())?)
     }
 
     #[cold]

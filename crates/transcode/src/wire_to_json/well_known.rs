@@ -91,11 +91,6 @@ impl Printer<'_> {
             self.text.push(b',');
         }
         let path = &self.wire[start..end];
-        // What would need an escape is no path.
-        let plain = path.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-        if !plain {
-            return Err(Reason::InvalidFieldMask.into());
-        }
         field_mask::to_camel(path, &mut self.text).ok_or(Reason::InvalidFieldMask)?;
         Ok(self.out.bytes(&self.text)?)
     }
