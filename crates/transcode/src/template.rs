@@ -187,7 +187,7 @@ fn is_identifier(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::format_push_string, reason = "a test fails by panicking")]
     use super::*;
 
     /// The template written out again, each variable as its range.

@@ -9,7 +9,16 @@
 //! - prost-reflect writes map entries and fields in an order of its own: texts are compared as values.
 //! - prost-reflect knows no editions.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::format_push_string,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a test fails by panicking, and rolls its numbers"
+)]
 
 use proptest::prelude::*;
 use prost_reflect::prost::Message as _;
