@@ -17,8 +17,11 @@ pub struct Domain {
     pub(crate) schema: DomainSchema,
     pub(crate) port: Option<u16>,
     pub(crate) job_names: Vec<(&'static str, Duration)>,
-    pub(crate) start: Box<dyn FnOnce(&Parts) -> Result<Started, StartError> + Send>,
+    pub(crate) start: Start,
 }
+
+/// Makes a domain's handler of what the mesh gives it.
+type Start = Box<dyn FnOnce(&Parts) -> Result<Started, StartError> + Send>;
 
 /// A domain whose handler is made.
 pub(crate) struct Started {

@@ -149,8 +149,7 @@ impl MeshBuilder {
     /// If it cannot start; for want of PostgreSQL with the command that installs it.
     pub async fn start(self, backend: Backend) -> Mesh {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut config = Config::default();
-        config.data_dir = folder.path().join("data");
+        let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
         config.database.url = backend.url().await;
         config.database.max_connections = NonZeroU32::MIN.saturating_add(7);
         config.admin.port = 0;
