@@ -4,7 +4,8 @@
 #   bash build-support/scenarios/crash.sh sqlite|postgresql [OPTION...]     options of build-support/crash, such as --kills 20
 #   bash build-support/scenarios/crash.sh sabotage                          a binary that answers before it commits
 #
-# `sabotage` passes when the promise was seen to break, on SQLite: it shows that the other two can fail.
+# WEFT_BINARY names a binary that is built already. `sabotage` builds its own, and passes when the
+# promise was seen to break, on SQLite: it shows that the other two can fail.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -13,17 +14,24 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/wef
 source build-support/servers.sh
 trap servers_stop EXIT
 
+# crash OPTION...: runs build-support/crash against the binary of the README.
+crash() {
+    local binary="${WEFT_BINARY:-}"
+    if [[ -z "$binary" ]]; then
+        cargo build --release --locked
+        binary="$CARGO_TARGET_DIR/release/weft"
+    fi
+    cargo run --quiet --locked -p weft-crash -- --binary "$binary" "$@"
+}
+
 case "${1:-}" in
 sqlite)
-    cargo build --release --locked
-    cargo run --quiet --locked -p weft-crash -- --binary "$CARGO_TARGET_DIR/release/weft" "${@:2}"
+    crash "${@:2}"
     ;;
 postgresql)
     [[ -n "${WEFT_TEST_POSTGRES:-}" ]] || servers_start_postgresql
-    cargo build --release --locked
     servers_create_database
-    cargo run --quiet --locked -p weft-crash -- --binary "$CARGO_TARGET_DIR/release/weft" \
-        --database-url "$servers_database_url" "${@:2}"
+    crash --database-url "$servers_database_url" "${@:2}"
     ;;
 sabotage)
     cargo build --locked -p weft-bin --features sabotage

@@ -5,7 +5,7 @@
 #   bash build-support/scenarios/first-order.sh sqlite|postgresql
 #
 # A transcript is a fenced block "sh first-order-NAME"; the block "json first-order-NAME" is the answer it ends with, in which
-# "..." stands for any text. Prints two figures: the time from the start of the process to its first successful write, and the
+# "..." stands for any text. WEFT_BINARY names a binary that is built already. Prints two figures: the time from the start of the process to its first successful write, and the
 # memory it holds when idle.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -62,7 +62,7 @@ choose_ports() {
     fi
     port="$(servers_free_port)"
     environment+=("WEFT_EDGE_PORT=$port" WEFT_ADMIN_PORT=0)
-    for domain in $("$binary" routes --json | jq -r '[.[].domain] | unique | .[]'); do
+    for domain in $("$binary" routes --json | jq -r '[.methods[].domain] | unique | .[]'); do
         environment+=("WEFT_MESH_PORTS_${domain^^}=0")
     done
     echo "first-order: a port of the README is taken, port $port stands for 8080"
@@ -128,8 +128,11 @@ postgresql)
     ;;
 esac
 
-cargo build --release --locked
-binary="$CARGO_TARGET_DIR/release/weft"
+binary="${WEFT_BINARY:-}"
+if [[ -z "$binary" ]]; then
+    cargo build --release --locked
+    binary="$CARGO_TARGET_DIR/release/weft"
+fi
 choose_ports
 start
 transcript first-order-curl

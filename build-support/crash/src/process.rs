@@ -108,7 +108,11 @@ fn log_file(folder: &Path) -> PathBuf {
 /// The names of the domains that the binary holds.
 fn domains(binary: &Path) -> Result<Vec<String>, CrashError> {
     #[derive(serde::Deserialize)]
-    struct Route {
+    struct Routes {
+        methods: Vec<Method>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Method {
         domain: String,
     }
     let output = Command::new(binary)
@@ -116,8 +120,8 @@ fn domains(binary: &Path) -> Result<Vec<String>, CrashError> {
         .env_clear()
         .output()
         .map_err(|source| CrashError::Run { binary: binary.to_owned(), source })?;
-    let routes: Vec<Route> = serde_json::from_slice(&output.stdout).map_err(|error| CrashError::Routes(error.to_string()))?;
-    let mut domains: Vec<String> = routes.into_iter().map(|route| route.domain).collect();
+    let routes: Routes = serde_json::from_slice(&output.stdout).map_err(|error| CrashError::Routes(error.to_string()))?;
+    let mut domains: Vec<String> = routes.methods.into_iter().map(|method| method.domain).collect();
     domains.sort_unstable();
     domains.dedup();
     Ok(domains)
