@@ -60,8 +60,8 @@ async fn until_stopped(
             return Ok(());
         }
     };
+    served.log();
     ready(&served)?;
-    tracing::info!(domains = served.domains.addresses().len(), edge = served.edge.is_some(), "ready");
     let signal = stop.asked().await;
     tracing::info!(signal, "draining");
     tokio::select! {
@@ -78,6 +78,19 @@ async fn start(runtime: Runtime, with_edge: bool) -> Result<Served, Failure> {
 }
 
 impl Served {
+    /// Where everything listens: with port 0 nobody else can tell.
+    fn log(&self) {
+        for (domain, address) in self.domains.addresses() {
+            tracing::info!(domain, %address, "listening");
+        }
+        if let Some(edge) = &self.edge {
+            tracing::info!(domain = EDGE, address = %edge.local_addr, "listening");
+        }
+        if let Some(address) = self.domains.admin() {
+            tracing::info!(admin = %address, "ready");
+        }
+    }
+
     async fn stop(self) {
         self.domains.drain().await;
         if let Some(edge) = self.edge {

@@ -29,23 +29,20 @@ impl Greeter for Handler {
     }
 
     async fn get_greeting(&self, call: &Call, GreetingId { id }: GreetingId) -> Result<Reply<Greeting>> {
-        let get = async |read: Read| Ok(read.run(&GET).bind(parse(&id)?).fetch_optional_value().await?);
+        // What is no UUID is bound as NULL, and so found nowhere.
+        let get = async |read: Read| Ok(read.run(&GET).bind(Uuid::try_parse(&id).ok()).fetch_optional_value().await?);
         let text = self.0.read(call, get).await?.ok_or_else(not_found)?;
         Ok(Greeting { id, text }.into())
     }
 
     async fn update_greeting(&self, call: &Call, new: Greeting) -> Result<Reply<Greeting>> {
-        let put = async |tx: Tx| found(tx.run(&UPDATE).bind(parse(&new.id)?).bind(new.text.clone()).execute().await?, &new);
-        self.0.write(call, put).await
+        let id = Uuid::try_parse(&new.id).ok();
+        self.0.write(call, async |tx| found(tx.run(&UPDATE).bind(id).bind(new.text.clone()).execute().await?, &new)).await
     }
 
     async fn delete_greeting(&self, call: &Call, GreetingId { id }: GreetingId) -> Result<Reply<()>> {
-        self.0.write(call, async |tx| found(tx.run(&DELETE).bind(parse(&id)?).execute().await?, &())).await
+        self.0.write(call, async |tx| found(tx.run(&DELETE).bind(Uuid::try_parse(&id).ok()).execute().await?, &())).await
     }
-}
-
-fn parse(id: &str) -> Result<Uuid> {
-    Uuid::try_parse(id).map_err(|_| not_found())
 }
 
 fn found<T: Clone>(rows: u64, answer: &T) -> Result<Reply<T>> {

@@ -29,6 +29,9 @@ pub(crate) fn table(form: Form, head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(if form == Form::Drawn { presets::UTF8_FULL_CONDENSED } else { presets::NOTHING });
     table.set_header(head);
+    if form != Form::Drawn {
+        table.column_iter_mut().for_each(|column| _ = column.set_padding((0, 2)));
+    }
     table
 }
 

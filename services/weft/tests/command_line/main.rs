@@ -1,0 +1,8 @@
+//! The binary as people and supervisors meet it: commands, sentences, exit codes, signals.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod given;
+mod migrating;
+mod refusals;
+mod routes;
+mod running;
