@@ -2,6 +2,7 @@
 
 mod connect;
 mod remote;
+mod retry;
 
 use std::{
     collections::HashMap,
@@ -23,6 +24,7 @@ use crate::{
 };
 use connect::Connector;
 use remote::Remote;
+use retry::RetryBudget;
 
 /// The body of a forwarded answer.
 pub type ForwardBody = tonic::body::Body;
@@ -61,7 +63,14 @@ struct Shared {
     certificates: Arc<dyn CertificateSource>,
     metrics: Metrics,
     settings: UpstreamSettings,
-    channels: Mutex<HashMap<String, Channel>>,
+    domains: Mutex<HashMap<String, Domain>>,
+}
+
+/// The way to one domain, and the retries that its callers here share.
+#[derive(Clone)]
+struct Domain {
+    channel: Channel,
+    retries: Arc<RetryBudget>,
 }
 
 impl Upstreams {
@@ -73,13 +82,13 @@ impl Upstreams {
         metrics: Metrics,
         settings: UpstreamSettings,
     ) -> Self {
-        Self(Arc::new(Shared { own, resolver, certificates, metrics, settings, channels: Mutex::default() }))
+        Self(Arc::new(Shared { own, resolver, certificates, metrics, settings, domains: Mutex::default() }))
     }
 
     /// A domain as a client sees it. That the domain exists is found out when it is called.
     pub fn upstream(&self, domain: &str) -> Result<Arc<dyn Upstream>, TransportError> {
-        let channel = self.channel(domain)?;
-        Ok(Arc::new(Remote::new(channel, self.0.metrics.clone(), self.0.settings.message_limit)))
+        let Domain { channel, retries } = self.domain(domain)?;
+        Ok(Arc::new(Remote::new(channel, self.0.metrics.clone(), retries, self.0.settings.message_limit)))
     }
 
     /// Sends a gRPC request to a domain as it is, its body unread: for the edge. The caller has
@@ -89,7 +98,7 @@ impl Upstreams {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let channel = self.channel(domain).map_err(Error::internal)?;
+        let channel = self.domain(domain).map_err(Error::internal)?.channel;
         let failed = |error: tonic::transport::Error| {
             let unreachable = || Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached"));
             if is_timeout(&error) { late() } else { unreachable() }.with_source(error)
@@ -97,14 +106,14 @@ impl Upstreams {
         channel.oneshot(request.map(tonic::body::Body::new)).await.map_err(failed)
     }
 
-    fn channel(&self, domain: &str) -> Result<Channel, TransportError> {
-        let mut channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = channels.get(domain) {
-            return Ok(channel.clone());
+    fn domain(&self, domain: &str) -> Result<Domain, TransportError> {
+        let mut domains = self.0.domains.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = domains.get(domain) {
+            return Ok(known.clone());
         }
-        let channel = self.open(domain)?;
-        channels.insert(domain.to_owned(), channel.clone());
-        Ok(channel)
+        let opened = Domain { channel: self.open(domain)?, retries: Arc::new(RetryBudget::new()) };
+        domains.insert(domain.to_owned(), opened.clone());
+        Ok(opened)
     }
 
     fn open(&self, domain: &str) -> Result<Channel, TransportError> {

@@ -5,7 +5,10 @@
 //! [`weft_call::transaction`]). A call that ends early, for whatever reason, resets its stream, so
 //! that the other side stops working on it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -18,18 +21,20 @@ use weft_call::{
 };
 use weft_telemetry::{Metrics, Side};
 
+use super::retry::{self, RetryBudget};
 use crate::{codec::Encoded, metadata, status::error_from_status};
 
 /// A domain in another place.
 pub(super) struct Remote {
     grpc: Grpc<Channel>,
     metrics: Metrics,
+    retries: Arc<RetryBudget>,
 }
 
 impl Remote {
-    pub(super) fn new(channel: Channel, metrics: Metrics, message_limit: usize) -> Self {
+    pub(super) fn new(channel: Channel, metrics: Metrics, retries: Arc<RetryBudget>, message_limit: usize) -> Self {
         let grpc = Grpc::new(channel).max_decoding_message_size(message_limit).max_encoding_message_size(message_limit);
-        Self { grpc, metrics }
+        Self { grpc, metrics, retries }
     }
 
     async fn send(&self, call: &Call, method: &'static MethodContract, request: Payload) -> Result<Reply<Payload>> {
@@ -37,7 +42,37 @@ impl Remote {
             let what = format!("{} was called inside a database transaction", method.path);
             return Err(Error::internal(what));
         }
-        let Some(deadline) = budget(call, method) else { return self.exchange(call, method, request, None).await };
+        let deadline = budget(call, method);
+        // A stream cannot be sent again: what was read of it is gone.
+        let Payload::Message(message) = request else { return self.attempt(call, method, request, deadline).await };
+        self.retries.deposit();
+        let repeatable = retry::may_repeat(method, call);
+        let mut attempt = 1;
+        loop {
+            let failed = match self.attempt(call, method, Payload::Message(message.clone()), deadline).await {
+                Err(error) if repeatable && attempt <= retry::ATTEMPTS => error,
+                result => return result,
+            };
+            let fits = |pause: &Duration| deadline.is_none_or(|deadline| deadline.remaining() > *pause);
+            let Some(pause) = retry::pause(&failed, attempt).filter(fits) else { return Err(failed) };
+            if !self.retries.withdraw() {
+                return Err(failed);
+            }
+            tracing::debug!(attempt, error = %failed, "the call is sent again");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    /// Sends the call once, within its deadline.
+    async fn attempt(
+        &self,
+        call: &Call,
+        method: &'static MethodContract,
+        request: Payload,
+        deadline: Option<Deadline>,
+    ) -> Result<Reply<Payload>> {
+        let Some(deadline) = deadline else { return self.exchange(call, method, request, None).await };
         let left = deadline.remaining();
         let spent = || Error::new(MeshReason::DeadlineSpent, format!("no time was left for {}", method.path));
         if left.is_zero() {
