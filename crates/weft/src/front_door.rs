@@ -11,6 +11,9 @@ use weft_transport::TransportError;
 
 use crate::failure::Failure;
 
+/// The domain that issues access tokens.
+const AUTH: &str = "auth";
+
 /// Starts the edge for all domains that are in this process or that `mesh.upstreams` names.
 pub(crate) async fn start(running: &Running) -> Result<weft_edge::Running, Failure> {
     let edge = Edge {
@@ -44,11 +47,23 @@ fn reachable(running: &Running) -> Result<Vec<&'static Contract>, Failure> {
     if served.is_empty() {
         return Err(Failure::NothingToServe);
     }
+    check_auth(&served, &left)?;
     for contract in left {
         let domain = contract.domain;
         tracing::warn!(domain, "not served by the edge: it is not in this process and not set in mesh.upstreams");
     }
     Ok(served)
+}
+
+/// Without the domain that issues access tokens every call that needs one would be refused, and
+/// nothing would say why.
+fn check_auth(served: &[&'static Contract], left: &[&'static Contract]) -> Result<(), StartError> {
+    let methods = served.iter().flat_map(|contract| contract.services).flat_map(|service| service.methods);
+    let needs_tokens = methods.into_iter().any(|method| method.serves_users() && !method.access.public);
+    if needs_tokens && left.iter().any(|contract| contract.domain == AUTH) {
+        return Err(StartError::UpstreamUnknown { domain: EDGE, callee: AUTH.to_owned() });
+    }
+    Ok(())
 }
 
 /// A port that is taken is told with the setting that moves it.

@@ -9,7 +9,7 @@
 //!
 //! A binary is a table of domains, and everything else is here:
 //!
-//! ```ignore
+//! ```text
 //! fn main() -> std::process::ExitCode {
 //!     weft::main([auth::domain().port(8081), orders::domain().port(8091)])
 //! }

@@ -29,6 +29,10 @@ fn a_wrong_setting_is_refused_wherever_it_stands() {
         (flag("edge.prt=1"), "--set edge.prt: unknown setting \"edge.prt\" (did you mean \"edge.port\"?)"),
         (flag("edge.port=many"), "--set edge.port: \"many\" is not a port (0-65535)"),
         (flag("mesh.ports.ordrs=1"), "unknown setting \"mesh.ports.ordrs\" (did you mean \"mesh.ports.orders\"?)"),
+        (
+            flag("mesh.upstreams.catlog=db:1"),
+            "unknown setting \"mesh.upstreams.catlog\" (did you mean \"mesh.upstreams.catalog\"?)",
+        ),
         (flag("domains.payments.limit=1"), "unknown setting \"domains.payments.limit\""),
         (flag("log.level=a=b=c"), "log.level: \"a=b=c\" is not a filter"),
         (variable("WEFT_EDGE_PROT", "1"), "WEFT_EDGE_PROT: no setting has this variable"),
@@ -82,8 +86,12 @@ fn a_domain_that_is_called_must_be_here_or_be_found() {
 }
 
 #[test]
-fn an_edge_that_reaches_nothing_is_refused() {
-    let ended = weft().run(&[&["serve", "edge"][..], &FREE_PORTS].concat());
-    assert_eq!(ended.code, CONFIG, "{}", ended.stderr);
-    assert!(ended.sentence().contains("mesh.upstreams"), "{}", ended.stderr);
+fn an_edge_that_reaches_nothing_or_no_issuer_of_tokens_is_refused() {
+    for (set, named) in
+        [("log.level=info", "the edge has nothing to serve"), ("mesh.upstreams.catalog=127.0.0.1:1", "set mesh.upstreams.auth")]
+    {
+        let ended = weft().run(&[&["serve", "edge", "--set", set][..], &FREE_PORTS].concat());
+        assert_eq!(ended.code, CONFIG, "{}", ended.stderr);
+        assert!(ended.sentence().contains(named), "{}", ended.stderr);
+    }
 }
