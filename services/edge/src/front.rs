@@ -1,15 +1,26 @@
 //! One request, from its first header to its answer.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{collections::HashMap, net::SocketAddr, panic::AssertUnwindSafe};
 
-use http::{HeaderValue, Request, Response, Version, header};
+use futures_util::FutureExt;
+use http::{HeaderValue, Method, Request, Response, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tracing::Instrument;
-use weft_call::{Clock, Code, MethodContract};
+use weft_call::{Clock, Code, Error, MethodContract};
 use weft_telemetry::Metrics;
 use weft_transport::{Upstreams, metadata};
 
-use crate::{arrival::Arrival, authenticate::Authenticator, body::Body, grpc, record::Observation, rest, settings::Settings};
+use crate::{
+    arrival::Arrival,
+    authenticate::Authenticator,
+    body::{self, Body},
+    error::Failure,
+    grpc,
+    record::Observation,
+    rest,
+    settings::Settings,
+};
 
 /// What answers requests: tables that are made once, and the ways to the domains.
 #[derive(Debug)]
@@ -37,7 +48,16 @@ impl Front {
         );
         weft_telemetry::adopt_parent(&span, &arrival.trace);
         let observation = Observation::new(arrival, self.metrics.clone());
-        let mut response = self.respond(observation, request).instrument(span).await;
+        let is_head = request.method() == Method::HEAD;
+        // A fault of ours in one request must not take down the others of its connection.
+        let responding = AssertUnwindSafe(self.respond(observation, request)).catch_unwind();
+        let mut response = responding.instrument(span).await.unwrap_or_else(|_| {
+            tracing::error!(request_id = request_id.as_str(), "the edge panicked");
+            Failure::from(Error::internal("the edge panicked")).response(&request_id)
+        });
+        if is_head {
+            response = without_body(response);
+        }
         // A request id was checked to be visible ASCII when it was made.
         if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
             response.headers_mut().insert(&metadata::REQUEST_ID, value);
@@ -60,6 +80,14 @@ impl Front {
             }
         }
     }
+}
+
+/// The answer to HEAD: the headers of the answer to GET (RFC 9110 section 9.3.2).
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    response.map(|_| body::empty())
 }
 
 /// gRPC over HTTP/2. `application/grpc-web` is another protocol.

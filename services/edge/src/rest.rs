@@ -51,15 +51,10 @@ where
         }
         exchange(front, route, &call, &captures, &parts.uri, &body).await
     };
-    let mut response = match deadline {
-        None => work.await?,
-        Some(deadline) => tokio::time::timeout_at(deadline.instant().into(), work).await.map_err(|_| late(method))??,
-    };
-    if parts.method == http::Method::HEAD {
-        // hyper keeps the content-length and sends no body.
-        *response.body_mut() = body::empty();
+    match deadline {
+        None => work.await,
+        Some(deadline) => tokio::time::timeout_at(deadline.instant().into(), work).await.map_err(|_| late(method))?,
     }
-    Ok(response)
 }
 
 fn late(method: &MethodContract) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use weft_access::{AssertionVerifier, CallerRules, EDGE, Roles};
+use weft_access::{AssertionVerifier, CallerRules, Counted, EDGE, RateLimits, Roles};
 use weft_call::{
     Call, CallBuilder, Clock, Deadline, Error, MeshReason, MethodContract, Principal, RequestId, Result, Scope, TenantId,
     TraceContext,
@@ -17,6 +17,8 @@ pub struct Admission {
     pub rules: Arc<CallerRules>,
     /// What roles may do.
     pub roles: Arc<dyn Roles>,
+    /// How often methods may be called.
+    pub limits: Arc<RateLimits>,
     /// Proves what the edge says of users.
     pub assertions: Arc<AssertionVerifier>,
     /// The time of day that calls carry.
@@ -46,6 +48,7 @@ impl Admission {
         let (principal, tenant) = self.principal(method, peer, &sent)?;
         let permissions = self.roles.permissions_of(principal.roles());
         self.rules.decide(method, peer, &principal, &permissions)?;
+        self.limits.check(method, Counted { tenant, principal: &principal, peer: Some(peer), address: None })?;
         let scope = match (method.system, tenant) {
             (Some(reason), _) => Scope::System(reason),
             (None, Some(tenant)) => Scope::Tenant(tenant),

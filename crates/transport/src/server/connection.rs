@@ -22,7 +22,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn accept(server: Arc<Server>, listener: TcpListener, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(server.limits.connections));
-    let graceful = GracefulShutdown::new();
+    let (graceful, cut) = (GracefulShutdown::new(), CancellationToken::new());
     loop {
         let next = async {
             // The semaphore is never closed, so a permit always comes.
@@ -35,7 +35,8 @@ pub(super) async fn accept(server: Arc<Server>, listener: TcpListener, stop: Can
         };
         match accepted {
             Ok((tcp, from)) => {
-                tokio::spawn(serve(Arc::clone(&server), tcp, from, graceful.watcher(), place));
+                let served = serve(Arc::clone(&server), tcp, from, graceful.watcher(), place);
+                tokio::spawn(cut.clone().run_until_cancelled_owned(served));
             }
             Err(error) => {
                 tracing::warn!(%error, domain = server.service.contract().domain, "a connection could not be accepted");
@@ -45,7 +46,8 @@ pub(super) async fn accept(server: Arc<Server>, listener: TcpListener, stop: Can
     }
     drop(listener);
     if tokio::time::timeout(server.limits.drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(domain = server.service.contract().domain, "calls were cut: they did not end within the drain time");
+        tracing::warn!(domain = server.service.contract().domain, "calls are cut: they did not end within the drain time");
+        cut.cancel();
     }
 }
 

@@ -157,3 +157,17 @@ async fn a_client_may_want_less_time_than_the_contract_gives_but_not_more() {
         assert!(started.elapsed() >= Duration::from_millis(least) && started.elapsed() < Duration::from_secs(5), "{timeout}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_does_not_look_complete() {
+    let house = House::start().await;
+    let bearer = bearer(&house.token());
+    let exchange = Wire::open(&house).await.start(ECHO, &[("authorization", &bearer)]);
+    let requests = exchange.requests.clone();
+    requests.send(framed(&Note::default())).await.unwrap();
+    let mut answer = exchange.answer().await;
+    assert!(answer.next().await.is_some());
+    house.mesh.stop().await;
+    let ended = answer.end().await;
+    assert_eq!((ended.code, ended.reason()), (Code::Unavailable, "UPSTREAM_UNAVAILABLE"));
+}

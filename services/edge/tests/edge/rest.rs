@@ -28,9 +28,18 @@ async fn every_binding_of_a_method_is_served_in_its_own_form() {
     let house = House::start().await;
     assert_eq!(house.get("/v1/notes/7/text").await.text, "\"the note 7\"");
     assert_eq!(house.get("/v1/files/a/b%20c").await.json()["id"], "a/b c");
-    let head = told(house.request("HEAD", "/v1/notes/7")).await;
-    assert_eq!((head.status, head.text.as_str()), (200, ""));
-    assert_eq!(head.header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_without_its_body() {
+    let house = House::start().await;
+    for path in ["/v1/notes/7", "/v1/notes/7?nope=1", "/nothing"] {
+        let (get, head) = (house.get(path).await, told(house.request("HEAD", path)).await);
+        assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{path}");
+        for name in ["content-type", "content-length"] {
+            assert_eq!(head.header(name), get.header(name), "{path}");
+        }
+    }
 }
 
 #[tokio::test]

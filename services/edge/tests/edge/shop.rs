@@ -238,7 +238,18 @@ async fn grpc_clients_are_the_same_people(backend: Backend) {
     assert_eq!((inside.code, inside.reason()), (Code::Unimplemented, "METHOD_UNKNOWN"));
 }
 
+async fn the_keys_of_tokens_are_published_where_others_look_for_them(backend: Backend) {
+    let house = House::of_weft(backend).await;
+    let account = house.join(None).await;
+    let published = house.get("/.well-known/jwks.json").await.json();
+    let key = &published["keys"][0];
+    assert_eq!((&key["kty"], &key["crv"], &key["use"]), (&json!("OKP"), &json!("Ed25519"), &json!("sig")));
+    let header = jsonwebtoken::decode_header(&account.token).unwrap();
+    assert_eq!(key["kid"], header.kid.unwrap());
+}
+
 on_both!(
+    the_keys_of_tokens_are_published_where_others_look_for_them,
     a_repeated_order_is_answered_as_the_first_and_its_key_takes_no_other,
     another_tenants_ids_and_page_tokens_open_nothing,
     a_customer_does_what_customers_may,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use prost_reflect::{DescriptorPool, SerializeOptions};
 use serde_json::json;
 use weft_call::{Access, Audit, HttpMethod, HttpRoute, Idempotency, MethodContract, MethodKind};
@@ -304,4 +305,44 @@ fn a_path_is_answered_for_its_methods_and_head_where_get_is() {
     assert_eq!(status("GET", "/v1/link"), (405, Some("LINK".to_owned())));
     assert_eq!(status("GET", "/v1/nothing"), (404, None));
     assert_eq!(status("GET", "/v1/all/%ff"), (400, None));
+}
+
+/// JSON whose names are mostly the message's own, so that most of it is read deeply.
+fn any_json() -> impl Strategy<Value = Value> {
+    let name = prop_oneof![
+        4 => proptest::sample::select(vec!["name", "smallNumber", "large", "real", "yes", "blob", "colour", "words", "inner", "inners",
+            "named", "when", "wait", "updateMask", "wrapped", "any", "counts", "id", "count", "all"]).prop_map(str::to_owned),
+        1 => ".{0,8}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        "-?[0-9]{1,20}(\\.[0-9]{0,12})?(e[0-9]{1,3})?s?".prop_map(Value::from),
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,12})?(Z|[+-][0-9]{2}:[0-9]{2})".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 48, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::hash_map(name.clone(), inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_body_is_read_or_refused_by_a_field_whatever_it_is(body in any_json()) {
+        if let Err(error) = posted(&body.to_string()) {
+            prop_assert!(error.violations().iter().all(|violation| !violation.field.is_empty() || body.get("").is_some()));
+        }
+    }
+
+    #[test]
+    fn a_query_is_read_or_refused_whatever_it_is(query in "([a-z_.]{0,12}(=|%|\\+|&|[0-9A-F]{2})){0,6}.{0,20}") {
+        if let Err(error) = queried(&query) {
+            prop_assert_eq!(error.violations().len(), 1);
+        }
+    }
 }
