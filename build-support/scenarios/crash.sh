@@ -34,10 +34,10 @@ postgresql)
     crash --database-url "$servers_database_url" "${@:2}"
     ;;
 sabotage)
-    cargo build --locked -p weft-bin --features sabotage
+    cargo build --locked -p weft-crash -p weft-bin --features weft-bin/sabotage
     status=0
     WEFT_SABOTAGE=answer-before-commit \
-        cargo run --quiet --locked -p weft-crash -- --binary "$CARGO_TARGET_DIR/debug/weft" "${@:2}" || status=$?
+        "$CARGO_TARGET_DIR/debug/weft-crash" --binary "$CARGO_TARGET_DIR/debug/weft" "${@:2}" || status=$?
     if [[ $status -ne 1 ]]; then
         echo "crash: the sabotage was not caught (exit status $status, where 1 is a broken promise)" >&2
         exit 1

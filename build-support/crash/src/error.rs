@@ -38,6 +38,9 @@ pub(crate) enum CrashError {
     /// All orders were placed before all kills were made.
     #[error("only {made} of {planned} kills fitted between the orders; place more orders")]
     TooFewKills { made: usize, planned: usize },
+    /// No kill cut a write transaction off.
+    #[error("none of {0} kills struck inside an open write transaction")]
+    NothingStruck(usize),
     /// Some of the above, with what the process logged last.
     #[error("{error}\nthe process logged last:\n{log}")]
     Logged { error: Box<CrashError>, log: String },

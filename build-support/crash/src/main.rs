@@ -44,7 +44,7 @@ struct Arguments {
     #[arg(long, default_value_t = 8)]
     clients: usize,
     /// How often the process is killed.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 20)]
     kills: usize,
     /// Repeats the moments of an earlier run, as far as a scheduler lets moments repeat.
     #[arg(long)]
@@ -100,6 +100,9 @@ async fn run(arguments: Arguments, out: &mut impl Write) -> Result<Vec<String>, 
         "{} answers lost after their commit, and repeated to the same key",
         placed.iter().filter(|order| order.answer_was_lost).count()
     )?;
+    if struck.inside_transactions == 0 {
+        return Err(CrashError::NothingStruck(struck.kills));
+    }
     let broken = audit::audit(&shop, &placed).await.map_err(|error| weft.explain(error))?;
     if broken.is_empty() {
         writeln!(out, "nothing lost, nothing doubled: {} keys, {} orders", placed.len(), placed.len())?;

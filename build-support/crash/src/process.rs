@@ -35,13 +35,14 @@ impl Weft {
         if let Database::Postgres { url } = database {
             environment.push(("WEFT_DATABASE_URL".to_owned(), url.clone()));
         }
-        if let Some(sabotage) = std::env::var_os("WEFT_SABOTAGE") {
-            environment.push(("WEFT_SABOTAGE".to_owned(), sabotage.to_string_lossy().into_owned()));
-        }
         for domain in domains(&binary)? {
             environment.push((format!("WEFT_MESH_PORTS_{}", domain.to_uppercase()), "0".to_owned()));
         }
         let child = spawn(&binary, folder, &environment)?;
+        // The first process opens the shop, which is no part of the test; the sabotage is for its successors.
+        if let Some(sabotage) = std::env::var_os("WEFT_SABOTAGE") {
+            environment.push(("WEFT_SABOTAGE".to_owned(), sabotage.to_string_lossy().into_owned()));
+        }
         Ok(Self { binary, folder: folder.to_owned(), environment, address, child })
     }
 
