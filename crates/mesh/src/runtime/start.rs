@@ -8,8 +8,8 @@ use std::{
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE};
-use weft_call::Contract;
+use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE, RateLimits};
+use weft_call::{Contract, LimitScope};
 use weft_config::Config;
 use weft_discovery::{Endpoint, InProcess};
 use weft_store::{Databases, Settings, Store};
@@ -25,6 +25,9 @@ use crate::{
     job::{EXPIRE_ANSWERS, EXPIRE_ANSWERS_PERIOD, Job, Run},
 };
 
+/// Limits by address are the edge's to count: inside, every address is a domain's.
+const COUNTED_HERE: [LimitScope; 3] = [LimitScope::Tenant, LimitScope::User, LimitScope::Peer];
+
 pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let Runtime { config, domains, contracts, migrations, clock, metrics, admin } = runtime;
     let config = Arc::new(config);
@@ -35,6 +38,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let resolver = Arc::new(InProcess::new(stated(&config)));
     let admission = Admission {
         rules: Arc::new(CallerRules::of(contracts.iter().copied())),
+        limits: Arc::new(RateLimits::of(domains.iter().map(Domain::contract), &COUNTED_HERE)),
         roles: Arc::new(ContractRoles::of(domains.iter().map(Domain::contract))),
         assertions: Arc::new(AssertionVerifier::new(Arc::clone(&certificates), vec![workload(EDGE)?])),
         clock: clock.clone(),
