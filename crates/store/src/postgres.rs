@@ -187,3 +187,37 @@ impl Drop for PgTransaction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_a_transaction_sets_ends_with_it() {
+        let (roles, tenant) = (Roles::of("orders"), Scope::Tenant(TenantId(Uuid::nil())));
+        for (scope, role) in
+            [(tenant, "weft_orders"), (Scope::Nothing, "weft_orders"), (Scope::System("x"), "weft_orders_system")]
+        {
+            for mode in [Mode::Read, Mode::Write] {
+                let text = begin_text(&roles, scope, mode, Duration::from_millis(1500));
+                let (begin, settings) = text.split_once("; ").unwrap_or_default();
+                assert!(begin.starts_with("BEGIN ISOLATION LEVEL "), "{text}");
+                assert!(settings.split("; ").all(|setting| setting.starts_with("SET LOCAL ")), "{text}");
+                assert!(
+                    text.contains(&format!("SET LOCAL ROLE {role};")) && text.ends_with("statement_timeout = 1500"),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_is_never_taken_for_no_limit() {
+        let (roles, scope) = (Roles::of("orders"), Scope::Nothing);
+        for (limit, text) in [(Duration::ZERO, "= 1"), (Duration::MAX, "= 2147483647")] {
+            assert!(begin_text(&roles, scope, Mode::Read, limit).ends_with(text));
+        }
+    }
+}

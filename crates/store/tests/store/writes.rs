@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::sync::Barrier;
 use weft_call::{Call, Deadline, Error, MeshReason, Result, Scope, TenantId, transaction};
 use weft_store::{Read, Store, StoreError, Tx};
@@ -340,12 +341,24 @@ async fn a_write_that_keeps_losing_gives_up_and_has_written_nothing() {
     assert_eq!(bench.quantity(tenant, "a").await, 10 + i64::from(runs));
 }
 
+/// The file, as another process opens it. It waits for no lock.
+async fn other_process(bench: &Bench) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(bench.folder.path().join("things.db")).busy_timeout(Duration::ZERO);
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_holds_the_file_from_its_beginning_on_sqlite() {
+    let bench = Bench::new(Backend::Sqlite).await;
+    let tries = async |_: Tx| Ok(sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other_process(&bench).await).await.is_err());
+    assert!(bench.store.write(&call(tenant()), tries).await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_process_that_holds_the_file_is_waited_for_on_sqlite() {
     let bench = Bench::new(Backend::Sqlite).await;
     let tenant = tenant();
-    let file = bench.folder.path().join("things.db");
-    let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let mut other = other_process(&bench).await;
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let write = tokio::spawn({
         let store = bench.store.clone();
