@@ -29,7 +29,9 @@
 //!
 //! # Limits of this first form
 //!
-//! Methods that stream are not served as REST, and rate limits of contracts are not yet counted here.
+//! Methods that stream are not served as REST, rate limits of contracts are not yet counted here, and an
+//! HTTP/2 connection that was used once may stay idle for as long as its client answers pings. Routes are
+//! tried one after the other, and JSON goes through dynamic messages.
 
 mod arrival;
 mod authenticate;
