@@ -71,7 +71,7 @@ tools_install_just() {
     tools_have just "$JUST_VERSION" && return
     tools_need python3 "just $JUST_VERSION" || return
     echo "tools: installing just $JUST_VERSION"
-    python3 -m pip install --quiet --no-deps \
+    python3 -m pip install --quiet --no-deps --root-user-action ignore \
         --target "$tools_folder/just-$JUST_VERSION.partial" "rust-just==$JUST_VERSION" || return
     tools_place just "$JUST_VERSION"
 }
@@ -94,12 +94,17 @@ tools_debian() {
     }
 }
 
-tools_install_curl() { command -v curl || tools_debian curl; }
-tools_install_jq() { command -v jq || tools_debian jq; }
-tools_install_redis() { command -v redis-server || tools_debian redis-server; }
-tools_install_shellcheck() { command -v shellcheck || tools_debian shellcheck; }
+# tools_program PROGRAM: whether it is on the PATH.
+tools_program() {
+    command -v "$1" >/dev/null && echo "tools: $1 is there"
+}
+
+tools_install_curl() { tools_program curl || tools_debian curl; }
+tools_install_jq() { tools_program jq || tools_debian jq; }
+tools_install_redis() { tools_program redis-server || tools_debian redis-server; }
+tools_install_shellcheck() { tools_program shellcheck || tools_debian shellcheck; }
 # Debian keeps PostgreSQL's server programs off the PATH.
-tools_install_postgresql() { tools_postgresql_bin | grep . || tools_debian postgresql; }
+tools_install_postgresql() { tools_program "$(tools_postgresql_bin)/initdb" || tools_debian postgresql; }
 
 # Prints the folder of the newest PostgreSQL server that is installed; nothing if there is none.
 tools_postgresql_bin() {
