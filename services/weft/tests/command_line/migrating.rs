@@ -1,12 +1,23 @@
 //! Migrations as a step of their own.
 
-use crate::given::{FREE_PORTS, address, http, weft};
+use crate::given::{FREE_PORTS, Given, address, http, weft};
 
 #[test]
-fn what_is_pending_is_told_then_applied_and_then_no_longer_pending() {
-    let given = weft();
+fn on_sqlite_what_is_pending_is_told_then_applied_and_then_no_longer_pending() {
+    is_told_then_applied(&weft());
+}
+
+#[tokio::test]
+async fn on_postgres_what_is_pending_is_told_then_applied_and_then_no_longer_pending() {
+    match weft_test_postgres::database().await {
+        Ok(url) => is_told_then_applied(&weft().variable("DATABASE_URL", url.as_str())),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn is_told_then_applied(given: &Given) {
     let pending = given.run(&["migrate", "--check"]);
-    assert_eq!(pending.code, Some(1));
+    assert_eq!(pending.code, Some(1), "{}", pending.stderr);
     assert!(pending.sentence().contains("migrations are pending: run `"), "{}", pending.stderr);
     assert!(pending.stdout.lines().any(|line| line == "pending orders: orders/0001_orders"), "{}", pending.stdout);
 
