@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
-#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny curl grpcurl jq just postgresql redis shellcheck
+#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny consul curl grpcurl jq just postgresql redis shellcheck
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -74,6 +74,30 @@ tools_install_just() {
     python3 -m pip install --quiet --no-deps --root-user-action ignore \
         --target "$tools_folder/just-$JUST_VERSION.partial" "rust-just==$JUST_VERSION" || return
     tools_place just "$JUST_VERSION"
+}
+
+# Debian 11's package, unpacked and not installed: later releases of Debian have none. It is found and checked by an index
+# of its own, so that the machine's is left alone.
+tools_install_consul() {
+    tools_have consul "$CONSUL_VERSION" && return
+    tools_need apt-get "consul $CONSUL_VERSION" && tools_need dpkg "consul $CONSUL_VERSION" || return
+    local partial="$tools_folder/consul-$CONSUL_VERSION.partial" site
+    rm -rf "$partial"
+    mkdir -p "$partial"/{bin,lists/partial,cache/archives/partial}
+    local apt=(apt-get -qq -o "Dir::Etc::SourceList=$partial/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o "Dir::State::Lists=$partial/lists" -o "Dir::Cache=$partial/cache" -o APT::Sandbox::User=root)
+    # The mirrors that this machine uses anyway; a release that has ended moves to the archive.
+    # shellcheck disable=SC2016 # apt-get's own variable
+    for site in $(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep '/debian/\?$' | sort -u); do
+        echo "tools: unpacking consul $CONSUL_VERSION from $site"
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site bullseye main" >"$partial/sources.list"
+        (cd "$partial" && "${apt[@]}" update && "${apt[@]}" download consul && dpkg -x consul_*.deb root) && break
+    done
+    mv "$partial/root/usr/bin/consul" "$partial/bin/consul" || return
+    rm -rf "$partial"/{root,lists,cache,sources.list,consul_*.deb}
+    "$partial/bin/consul" version | grep -qx "Consul v$CONSUL_VERSION" ||
+        tools_fail "Debian 11's consul is not $CONSUL_VERSION any more" || return
+    tools_place consul "$CONSUL_VERSION"
 }
 
 # tools_debian PACKAGE: installs a package of Debian.
