@@ -1,18 +1,37 @@
 //! `[consul]`: discovery that several processes share.
 
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
-use url::Url;
+use url::{Host, Url};
 
 use crate::setting::Setting;
 use crate::units;
 
-pub(crate) const SETTINGS: &[Setting] = &[Setting::text(
-    "consul.address",
-    "the address of a Consul agent (host:port, http:// or https://) without a password",
-    "The Consul agent that processes register with and find each other by.",
-)
-.otherwise("discovery in process")
-.alias(&["CONSUL_HTTP_ADDR"])];
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting::text(
+        "consul.address",
+        "the address of a Consul agent (host:port, http:// or https://) without a password",
+        "The Consul agent that processes register with and find each other by.",
+    )
+    .otherwise("discovery in process")
+    .alias(&["CONSUL_HTTP_ADDR"]),
+    Setting::text("consul.token", "an ACL token", "The ACL token that the agent wants to see.")
+        .alias(&["CONSUL_HTTP_TOKEN"])
+        .secret(),
+    Setting::text(
+        "consul.ca_file",
+        "a PEM file",
+        "The certificate of the authority that signed the agent's own; an https:// address needs it.",
+    )
+    .alias(&["CONSUL_CACERT"]),
+    Setting::text("consul.advertise", "an IP address or a host name", "Where others reach the domains of this process.")
+        .otherwise("mesh.listen, or where the agent is if that is every address"),
+    Setting::text("consul.zone", "a name", "The zone that this process runs in, told to its callers."),
+    Setting::text("consul.tags", "names with commas between them", "Tags of the domains of this process in Consul."),
+];
 
 /// Shared discovery.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -21,6 +40,21 @@ pub struct Consul {
     /// The agent's address; discovery in process without it.
     #[serde(default, deserialize_with = "agent")]
     pub address: Option<Url>,
+    /// The ACL token.
+    #[serde(default)]
+    pub token: Option<SecretString>,
+    /// The authority of the agent's certificate.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// The host by which others reach this process; an IPv6 address without brackets.
+    #[serde(default, deserialize_with = "host")]
+    pub advertise: Option<String>,
+    /// The zone of this process.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Tags of the domains of this process.
+    #[serde(default, deserialize_with = "tags")]
+    pub tags: Vec<String>,
 }
 
 /// Consul's own tools take `host:port` for plain HTTP, so it is taken here too.
@@ -28,4 +62,19 @@ fn agent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::E
     let text = String::deserialize(deserializer)?;
     let address = if text.contains("://") { text } else { format!("http://{text}") };
     units::parse_http_url(&address).map(Some).map_err(de::Error::custom)
+}
+
+/// IPv6 addresses are written without brackets, as pods are told their own.
+fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.parse::<Ipv6Addr>().is_err() {
+        Host::parse(&text).map_err(de::Error::custom)?;
+    }
+    Ok(Some(text))
+}
+
+fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let tags: Vec<_> = text.split(',').map(|tag| tag.trim().to_owned()).collect();
+    if tags.iter().any(String::is_empty) { Err(de::Error::custom("an empty tag")) } else { Ok(tags) }
 }

@@ -93,6 +93,14 @@ fn a_consul_address_may_lack_its_scheme() {
 }
 
 #[test]
+fn consul_tags_are_separated_by_commas_and_an_advertised_address_needs_no_brackets() {
+    let given = environment(&[("WEFT_CONSUL_TAGS", "blue, canary"), ("WEFT_CONSUL_ADVERTISE", "fd00::7")]);
+    let consul = Config::load(&given).unwrap().config.consul;
+    assert_eq!(consul.tags, ["blue", "canary"]);
+    assert_eq!(consul.advertise.as_deref(), Some("fd00::7"));
+}
+
+#[test]
 fn the_variable_weft_config_names_the_file() {
     let (_folder, sources) = file("[edge]\nport = 5\n");
     let path = sources.directory.unwrap().join("weft.toml");

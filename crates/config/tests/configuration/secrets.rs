@@ -11,6 +11,7 @@ fn debug_and_render_hide_secrets() {
         ("DATABASE_URL", "postgres://app:hunter2@db:5433/weft?options=hunter2"),
         ("WEFT_DATABASE_MIGRATION_URL", "postgres://hunter2@db/weft"),
         ("REDIS_URL", "redis://:hunter2@cache/1"),
+        ("CONSUL_HTTP_TOKEN", "hunter2"),
         ("WEFT_DOMAINS_PAYMENTS_KEY", "hunter2"),
     ]))
     .unwrap();
@@ -21,6 +22,7 @@ fn debug_and_render_hide_secrets() {
     assert!(text.contains("database.url = \"postgres://app:***@db:5433/weft?***\"  # DATABASE_URL\n"), "{text}");
     assert!(text.contains("database.migration_url = \"postgres://***@db/weft\"  # WEFT_DATABASE_MIGRATION_URL\n"));
     assert!(text.contains("redis.url = \"redis://:***@cache/1\"  # REDIS_URL\n"), "{text}");
+    assert!(text.contains("consul.token = ***  # CONSUL_HTTP_TOKEN\n"), "{text}");
     assert!(text.contains("domains.payments.key = ***  # WEFT_DOMAINS_PAYMENTS_KEY\n"), "{text}");
     assert!(text.contains("edge.port = 8080  # default\n"), "{text}");
     assert!(text.contains("# consul.address is not set: discovery in process\n"), "{text}");
