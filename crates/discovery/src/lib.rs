@@ -1,126 +1,64 @@
 //! Where a domain is reached.
 //!
-//! Problem: callers name domains, sockets want addresses, and what lies between them differs from a
-//! laptop to a cluster. Rule: whoever connects asks a [`Resolver`] at each new connection, so an
-//! address that changes is picked up by the next one. Recovery: a domain that is not known yet is
-//! an error of that connection alone; the next one asks again.
+//! # Problem
+//!
+//! Callers name domains, sockets want addresses, and what lies between them differs from a laptop to
+//! a cluster, and changes while calls are under way.
+//!
+//! # Rule
+//!
+//! Whoever connects asks a [`Resolver`], which answers from memory and tells of changes:
+//!
+//! - [`Static`]: the addresses that the configuration states.
+//! - [`InProcess`]: the domains of this process.
+//! - [`Consul`]: instances that registered and whose check passes.
+//! - [`Dns`]: address or SRV records, asked again when their time to live is over.
+//! - [`Layered`]: several of them, the first that knows a domain first. A process of a cluster has
+//!   `Static` over `InProcess` over `Consul`: an operator can move one domain by hand, and domains
+//!   that share a process call each other there.
+//!
+//! What a registry says is a hint, never a proof: the peer's certificate decides who was reached.
+//!
+//! # Recovery
+//!
+//! A domain that is not known yet is an error of that connection alone; the next one asks again. A
+//! registry that is gone costs news: the last known endpoints serve on, with one alarm an outage,
+//! and what happened meanwhile is picked up when it is back.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    net::SocketAddr,
-    str::FromStr,
-    sync::{PoisonError, RwLock},
-};
+mod backoff;
+mod consul;
+mod dns;
+mod endpoint;
+mod fixed;
+mod followed;
+mod in_process;
+mod layered;
 
-/// Where an instance of a domain listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Endpoint {
-    /// A host name or an IP address.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-}
+use std::sync::Arc;
 
-/// A text that is no endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not HOST:PORT")]
-pub struct EndpointError(String);
+use tokio::sync::watch;
 
-impl FromStr for Endpoint {
-    type Err = EndpointError;
+pub use consul::{Consul, ConsulError, ConsulSettings, Registration, Service};
+pub use dns::{Dns, DnsError, DnsSettings, Question};
+pub use endpoint::{Endpoint, EndpointError};
+pub use fixed::Static;
+pub use in_process::InProcess;
+pub use layered::Layered;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || EndpointError(text.to_owned());
-        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if host.is_empty() {
-            return Err(wrong());
-        }
-        Ok(Self { host: host.to_owned(), port: port.parse().map_err(|_| wrong())? })
-    }
-}
-
-impl From<SocketAddr> for Endpoint {
-    fn from(address: SocketAddr) -> Self {
-        Self { host: address.ip().to_string(), port: address.port() }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
+/// All endpoints of a domain at one moment.
+pub type Endpoints = Arc<[Endpoint]>;
 
 /// Answers where a domain is. It is asked at each connection, so it answers from memory.
 pub trait Resolver: Send + Sync + 'static {
-    /// The domain's endpoints; none if it is not known (yet).
-    fn endpoints(&self, domain: &str) -> Vec<Endpoint>;
-}
+    /// The domain's endpoints as they change: none while it is not known. A resolver that has to ask
+    /// somebody counts the first answer as a change even if it names no endpoint, so that one can
+    /// wait for it.
+    ///
+    /// The sender's end means that the resolver has ended: what it said last stays in the receiver.
+    fn watch(&self, domain: &str) -> watch::Receiver<Endpoints>;
 
-/// The domains of this process, and those whose address the configuration states.
-///
-/// What the configuration states goes before what the process holds: that is how an operator moves
-/// one domain elsewhere.
-#[derive(Debug, Default)]
-pub struct InProcess {
-    stated: BTreeMap<String, Endpoint>,
-    here: RwLock<BTreeMap<String, Endpoint>>,
-}
-
-impl InProcess {
-    /// With the addresses that the configuration states.
-    pub fn new(stated: BTreeMap<String, Endpoint>) -> Self {
-        Self { stated, here: RwLock::default() }
-    }
-
-    /// Tells where a domain of this process listens.
-    pub fn register(&self, domain: &str, endpoint: impl Into<Endpoint>) {
-        self.here.write().unwrap_or_else(PoisonError::into_inner).insert(domain.to_owned(), endpoint.into());
-    }
-
-    /// Forgets a domain that has stopped.
-    pub fn deregister(&self, domain: &str) {
-        self.here.write().unwrap_or_else(PoisonError::into_inner).remove(domain);
-    }
-}
-
-impl Resolver for InProcess {
+    /// The domain's endpoints at this moment; none if it is not known (yet).
     fn endpoints(&self, domain: &str) -> Vec<Endpoint> {
-        let here = || self.here.read().unwrap_or_else(PoisonError::into_inner).get(domain).cloned();
-        self.stated.get(domain).cloned().or_else(here).into_iter().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_reads_back_as_it_was_written() {
-        for text in ["orders:8091", "127.0.0.1:1", "[::1]:8080"] {
-            assert_eq!(text.parse::<Endpoint>().map(|endpoint| endpoint.to_string()), Ok(text.to_owned()));
-        }
-        for bad in ["", "orders", ":1", "orders:", "orders:70000"] {
-            assert_eq!(bad.parse::<Endpoint>(), Err(EndpointError(bad.to_owned())));
-        }
-    }
-
-    #[test]
-    fn a_stated_address_goes_before_the_process_own() {
-        let stated = Endpoint { host: "elsewhere".to_owned(), port: 1 };
-        let resolver = InProcess::new(BTreeMap::from([("orders".to_owned(), stated.clone())]));
-        let here = SocketAddr::from(([127, 0, 0, 1], 2));
-        resolver.register("orders", here);
-        resolver.register("catalog", here);
-        assert_eq!(resolver.endpoints("orders"), [stated]);
-        assert_eq!(resolver.endpoints("catalog"), [here.into()]);
-        resolver.deregister("catalog");
-        assert!(resolver.endpoints("catalog").is_empty());
+        self.watch(domain).borrow().to_vec()
     }
 }

@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use weft_config::ConfigError;
+use weft_discovery::ConsulError;
 use weft_store::StoreError;
 use weft_transport::TransportError;
 use weft_workload_identity::IdentityError;
@@ -38,6 +39,9 @@ pub enum StartError {
     /// A server or client cannot be set up.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// The registry cannot be used.
+    #[error("consul: {0}")]
+    Consul(#[from] ConsulError),
     /// A port cannot be listened on.
     #[error("{what} cannot listen on {address}: {source} (setting {setting})")]
     Listen {
@@ -51,7 +55,9 @@ pub enum StartError {
         source: io::Error,
     },
     /// A domain calls another that is neither in this process nor named by the configuration.
-    #[error("{domain} calls {callee}, which is not in this process: set mesh.upstreams.{callee} to its HOST:PORT")]
+    #[error(
+        "{domain} calls {callee}, which is not in this process: set mesh.upstreams.{callee} to its HOST:PORT, or consul.address"
+    )]
     UpstreamUnknown {
         /// Who calls.
         domain: &'static str,

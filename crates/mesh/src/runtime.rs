@@ -2,8 +2,10 @@
 //!
 //! Start: databases and migrations, certificates, ports, handlers, servers, jobs, and last the admin
 //! port says ready. Nothing serves before everything is there, and what is missing stops the start
-//! with one sentence. Stop: readiness fails first, then servers drain, then jobs end.
+//! with one sentence. Stop: readiness fails first, then callers are told by the registry, then servers
+//! drain, then jobs end.
 
+mod discovery;
 mod start;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
@@ -12,13 +14,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use weft_call::{Clock, Contract, Error, MeshReason, Result};
 use weft_config::Config;
-use weft_discovery::InProcess;
 use weft_telemetry::Metrics;
 use weft_transport::{ServerHealth, TransportError, UpstreamSettings, Upstreams};
 use weft_workload_identity::CertificateSource;
 
 use crate::{Domain, StartError, job::Job};
 
+use discovery::Discovery;
 pub use start::open_databases;
 
 /// What to do about migrations that a database lacks.
@@ -69,7 +71,7 @@ pub struct Running {
     pub(crate) contracts: Vec<&'static Contract>,
     pub(crate) addresses: BTreeMap<&'static str, SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
-    pub(crate) resolver: Arc<InProcess>,
+    pub(crate) discovery: Discovery,
     pub(crate) certificates: Arc<dyn CertificateSource>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
@@ -118,8 +120,14 @@ impl Running {
 
     /// Connections to domains as the workload `own`: what the edge calls through.
     pub fn upstreams(&self, own: &str) -> Result<Upstreams, TransportError> {
-        let (resolver, certificates) = (Arc::clone(&self.resolver), self.certificates());
+        let (resolver, certificates) = (self.discovery.resolver(), self.certificates());
         Ok(Upstreams::new(own.parse()?, resolver, certificates, self.metrics.clone(), UpstreamSettings::default()))
+    }
+
+    /// Waits until discovery has answered where these domains are, so that the first call to each
+    /// finds it; not for long, and not for a domain that is nowhere.
+    pub async fn locate(&self, domains: impl IntoIterator<Item = &str>) {
+        self.discovery.locate(domains).await;
     }
 
     /// Runs a job now, whatever its period: for tests and operators.
@@ -129,9 +137,10 @@ impl Running {
         job.ok_or_else(unknown)?.run_once(&self.clock).await
     }
 
-    /// Fails readiness from now on, so that no new traffic is sent here.
+    /// Fails readiness from now on and leaves the registry, so that no new traffic is sent here.
     pub async fn drain(&self) {
         self.draining.cancel();
+        self.discovery.withdraw().await;
         for health in &self.health {
             health.set_serving(false).await;
         }

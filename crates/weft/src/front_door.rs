@@ -14,11 +14,14 @@ use crate::failure::Failure;
 /// The domain that issues access tokens.
 const AUTH: &str = "auth";
 
-/// Starts the edge for all domains that are in this process or that `mesh.upstreams` names.
+/// Starts the edge for all domains that are in this process or that `mesh.upstreams` names; for all
+/// there are if a registry knows where they are.
 pub(crate) async fn start(running: &Running) -> Result<weft_edge::Running, Failure> {
+    let contracts = reachable(running)?;
+    running.locate(contracts.iter().map(|contract| contract.domain)).await;
     let edge = Edge {
         settings: settings(running.config()),
-        contracts: reachable(running)?,
+        contracts,
         upstreams: running.upstreams(EDGE)?,
         signer: AssertionSigner::new(running.certificates(), EDGE.parse().map_err(TransportError::Name)?),
         clock: running.clock().clone(),
@@ -40,6 +43,9 @@ fn settings(config: &Config) -> Settings {
 }
 
 fn reachable(running: &Running) -> Result<Vec<&'static Contract>, Failure> {
+    if running.config().consul.address.is_some() {
+        return Ok(running.contracts().to_vec());
+    }
     let upstreams = &running.config().mesh.upstreams;
     let is_reachable =
         |contract: &&Contract| running.addresses().contains_key(contract.domain) || upstreams.contains_key(contract.domain);

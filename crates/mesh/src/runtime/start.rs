@@ -11,12 +11,11 @@ use tokio_util::sync::CancellationToken;
 use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE, RateLimits};
 use weft_call::{Contract, LimitScope};
 use weft_config::Config;
-use weft_discovery::{Endpoint, InProcess};
 use weft_store::{Databases, Settings, Store};
 use weft_transport::{Admission, Limits, Server, TransportError, UpstreamSettings, Upstreams};
 use weft_workload_identity::{CertificateSource, DevelopmentCa, WorkloadName};
 
-use super::{Migrations, Running, Runtime, Tasks};
+use super::{Migrations, Running, Runtime, Tasks, discovery::Discovery};
 use crate::{
     Domain, StartError,
     admin::{self, Health},
@@ -35,7 +34,10 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     check_callees(&config, &domains, &contracts)?;
     let stores = open_stores(&config, &domains, migrations).await?;
     let certificates = certificates(&config)?;
-    let resolver = Arc::new(InProcess::new(stated(&config)));
+    let discovery = Discovery::new(&config)?;
+    discovery
+        .locate(callees(&domains, &contracts).filter(|(_, callee)| !is_here(&domains, callee)).map(|(_, callee)| callee))
+        .await;
     let admission = Admission {
         rules: Arc::new(CallerRules::of(contracts.iter().copied())),
         limits: Arc::new(RateLimits::of(domains.iter().map(Domain::contract), &COUNTED_HERE)),
@@ -55,7 +57,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         let address = listener.local_addr().map_err(|source| listen_error(name, ([0, 0, 0, 0], 0).into(), name, source))?;
         let upstreams = Upstreams::new(
             workload(name)?,
-            Arc::clone(&resolver) as _,
+            discovery.resolver(),
             Arc::clone(&certificates),
             metrics.clone(),
             UpstreamSettings::default(),
@@ -70,7 +72,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
             metrics.clone(),
             limits.clone(),
         )?;
-        resolver.register(name, address);
+        discovery.register(name, address);
         addresses.insert(name, address);
         jobs.extend(own);
         jobs.push(expire_answers(name, store));
@@ -94,12 +96,15 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         let named = addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect();
         background.spawn(admin::serve(listener, Health::new(named, draining.clone(), metrics.clone()), background.token()));
     }
+    for store in &stores {
+        discovery.announce(store.clone(), &addresses);
+    }
     Ok(Running {
         config,
         contracts,
         addresses,
         admin: admin_address,
-        resolver,
+        discovery,
         certificates,
         metrics,
         clock,
@@ -127,24 +132,34 @@ fn check_names(domains: &[Domain]) -> Result<(), StartError> {
     }
 }
 
-/// Every domain that is called is in this process, or the configuration says where it is.
+/// Every domain that is called is in this process, or something says where it is.
 fn check_callees(config: &Config, domains: &[Domain], contracts: &[&'static Contract]) -> Result<(), StartError> {
-    let here: BTreeSet<_> = domains.iter().map(Domain::name).collect();
+    if config.consul.address.is_some() {
+        return Ok(());
+    }
+    let is_known = |callee: &str| is_here(domains, callee) || config.mesh.upstreams.contains_key(callee);
+    match callees(domains, contracts).find(|(_, callee)| !is_known(callee)) {
+        Some((domain, callee)) => Err(StartError::UpstreamUnknown { domain, callee }),
+        None => Ok(()),
+    }
+}
+
+fn is_here(domains: &[Domain], name: &str) -> bool {
+    domains.iter().any(|domain| domain.name() == name)
+}
+
+/// Who calls whom.
+fn callees(domains: &[Domain], contracts: &[&'static Contract]) -> impl Iterator<Item = (&'static str, String)> {
     let owner = |service: &str| {
         let known = contracts.iter().flat_map(|contract| contract.services);
         let found = known.into_iter().find(|known| known.name == service).map(|known| known.domain.to_owned());
         // A service of no known contract: `weft.things.v1.Things` is of the domain `things`.
         found.unwrap_or_else(|| service.rsplit('.').nth(2).unwrap_or(service).to_owned())
     };
-    for domain in domains {
-        for service in domain.contract().services.iter().flat_map(|service| service.calls) {
-            let callee = owner(service);
-            if !here.contains(callee.as_str()) && !config.mesh.upstreams.contains_key(&callee) {
-                return Err(StartError::UpstreamUnknown { domain: domain.name(), callee });
-            }
-        }
-    }
-    Ok(())
+    domains.iter().flat_map(move |domain| {
+        let called = domain.contract().services.iter().flat_map(|service| service.calls);
+        called.map(move |service| (domain.name(), owner(service)))
+    })
 }
 
 /// Opens the databases that the configuration names, and reaches them once.
@@ -186,12 +201,6 @@ async fn open_stores(config: &Config, domains: &[Domain], migrations: Migrations
 fn certificates(config: &Config) -> Result<Arc<dyn CertificateSource>, StartError> {
     let trust_domain = config.mesh.trust_domain.parse().map_err(weft_workload_identity::IdentityError::from)?;
     Ok(Arc::new(DevelopmentCa::open(&config.certificates(), trust_domain)?))
-}
-
-fn stated(config: &Config) -> BTreeMap<String, Endpoint> {
-    let endpoint =
-        |(name, at): (&String, &weft_config::HostPort)| (name.clone(), Endpoint { host: at.host().to_string(), port: at.port() });
-    config.mesh.upstreams.iter().map(endpoint).collect()
 }
 
 fn workload(name: &str) -> Result<WorkloadName, TransportError> {

@@ -45,7 +45,7 @@ impl Connector {
     }
 
     async fn connect(self) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
-        let Endpoint { host, port } = self.next_endpoint()?;
+        let Endpoint { host, port, .. } = self.next_endpoint()?;
         let connecting = async {
             let tcp = TcpStream::connect((host.as_str(), port)).await?;
             tcp.set_nodelay(true)?;

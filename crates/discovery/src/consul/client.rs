@@ -1,0 +1,161 @@
+//! The four requests to an agent that discovery needs.
+//!
+//! Why not a crate: `rs-consul` registers in the catalogue only, without the agent's checks;
+//! `consulrs` and `consul` stand still since 2021 on an HTTP stack that brings OpenSSL or a second
+//! rustls; none treats the index of a blocking query as Consul asks. Why not reqwest: its rustls has
+//! either aws-lc or no provider at all, for every other user of reqwest in the same build too.
+//!
+//! Every request has a limit of time and its answer one of size. The token is in a header that
+//! `Debug` does not show.
+
+use std::{path::Path, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use url::Url;
+
+use super::{ConsulError, ConsulSettings};
+
+/// For everything but blocking queries, which wait on purpose.
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// Some ten thousand instances.
+const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
+/// As much of a refusal as goes to the log.
+const REASON_LIMIT: usize = 200;
+
+const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
+const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
+
+/// What the agent answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The state of the catalogue that it stands for; 0 if the agent did not say.
+    pub(super) index: u64,
+    pub(super) body: Bytes,
+}
+
+/// Speaks to one agent.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    address: Url,
+    token: Option<HeaderValue>,
+}
+
+impl Client {
+    pub(super) fn new(settings: &ConsulSettings) -> Result<Self, ConsulError> {
+        let address = settings.address.clone();
+        if address.cannot_be_a_base() {
+            return Err(ConsulError::Address(address));
+        }
+        let tls = match &settings.ca_file {
+            Some(path) => tls(authority(path)?)?,
+            None if address.scheme() == "https" => return Err(ConsulError::AuthorityMissing),
+            None => tls(RootCertStore::empty())?,
+        };
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(CONNECT_LIMIT));
+        tcp.set_nodelay(true);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+        Ok(Self { http: HttpClient::builder(TokioExecutor::new()).build(connector), address, token: token(settings)? })
+    }
+
+    /// The passing instances of a service, by a blocking query: with an index above 0 it is answered
+    /// when the catalogue has changed since, or after `wait` and up to a sixteenth more.
+    pub(super) async fn passing(&self, service: &str, index: u64, wait: Duration) -> Result<Answer, ConsulError> {
+        let mut url = self.url(&["v1", "health", "service", service])?;
+        url.query_pairs_mut().append_pair("passing", "true");
+        let mut limit = REQUEST_LIMIT;
+        if index > 0 {
+            let wait_text = format!("{}ms", wait.as_millis());
+            url.query_pairs_mut().append_pair("index", &index.to_string()).append_pair("wait", &wait_text);
+            limit += wait + wait / 16;
+        }
+        self.send(Method::GET, &url, Bytes::new(), limit).await
+    }
+
+    pub(super) async fn register(&self, service: &impl Serialize) -> Result<(), ConsulError> {
+        let mut url = self.url(&["v1", "agent", "service", "register"])?;
+        url.query_pairs_mut().append_pair("replace-existing-checks", "true");
+        self.put(&url, service).await
+    }
+
+    pub(super) async fn update_check(&self, check: &str, update: &impl Serialize) -> Result<(), ConsulError> {
+        self.put(&self.url(&["v1", "agent", "check", "update", check])?, update).await
+    }
+
+    pub(super) async fn deregister(&self, id: &str) -> Result<(), ConsulError> {
+        self.put(&self.url(&["v1", "agent", "service", "deregister", id])?, &()).await
+    }
+
+    async fn put(&self, url: &Url, body: &impl Serialize) -> Result<(), ConsulError> {
+        let body = serde_json::to_vec(body)?.into();
+        self.send(Method::PUT, url, body, REQUEST_LIMIT).await.map(drop)
+    }
+
+    async fn send(&self, method: Method, url: &Url, body: Bytes, limit: Duration) -> Result<Answer, ConsulError> {
+        let answered = tokio::time::timeout(limit, self.exchange(method, url, body)).await;
+        answered.map_err(|_| ConsulError::Late(limit))?
+    }
+
+    async fn exchange(&self, method: Method, url: &Url, body: Bytes) -> Result<Answer, ConsulError> {
+        let mut request = Request::builder().method(method).uri(url.as_str()).header(header::ACCEPT, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(TOKEN, token);
+        }
+        let (head, body) = self.http.request(request.body(Full::new(body))?).await?.into_parts();
+        let broken = |source| ConsulError::Answer { limit: ANSWER_LIMIT, source };
+        let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(broken)?.to_bytes();
+        if !head.status.is_success() {
+            let reason = String::from_utf8_lossy(&body).trim().chars().take(REASON_LIMIT).collect();
+            return Err(ConsulError::Refused { status: head.status, reason });
+        }
+        let index = head.headers.get(INDEX).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+        Ok(Answer { index, body })
+    }
+
+    fn url(&self, path: &[&str]) -> Result<Url, ConsulError> {
+        let mut url = self.address.clone();
+        url.path_segments_mut().map_err(|()| ConsulError::Address(self.address.clone()))?.pop_if_empty().extend(path);
+        Ok(url)
+    }
+}
+
+fn token(settings: &ConsulSettings) -> Result<Option<HeaderValue>, ConsulError> {
+    let Some(token) = &settings.token else { return Ok(None) };
+    let mut value = HeaderValue::from_str(token.expose_secret()).map_err(|_| ConsulError::Token)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+fn authority(path: &Path) -> Result<RootCertStore, ConsulError> {
+    let unreadable = |source| ConsulError::AuthorityFile { path: path.to_owned(), source };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+        roots.add(certificate.map_err(unreadable)?).map_err(|_| ConsulError::Authority(path.to_owned()))?;
+    }
+    if roots.is_empty() {
+        return Err(ConsulError::Authority(path.to_owned()));
+    }
+    Ok(roots)
+}
+
+fn tls(roots: RootCertStore) -> Result<ClientConfig, ConsulError> {
+    let config = ClientConfig::builder_with_provider(ring::default_provider().into()).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}

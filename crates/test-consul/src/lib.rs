@@ -1,0 +1,127 @@
+//! A throw-away Consul agent for tests.
+//!
+//! [`Agent::start`] gives a test an agent of its own: a development server that keeps everything in
+//! memory, on private ports. It can be stopped and started again at the same ports, with its memory
+//! lost. It ends with the test process, however that ends. A machine without Consul fails the test
+//! with the command that installs it; `WEFT_TEST_CONSUL=/path/to/consul` names another program.
+
+mod ports;
+mod process;
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use url::Url;
+
+use ports::Ports;
+use process::Process;
+
+/// How long an agent may take until it has elected itself.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+// The agent runs in its folder.
+const CHAIN: &str = "agent.pem";
+const KEY: &str = "agent.key";
+
+/// Why there is no agent for a test.
+#[derive(Debug, thiserror::Error)]
+pub enum TestConsulError {
+    /// Consul is not installed.
+    #[error("this test needs Consul; install it with: bash build-support/tools.sh consul")]
+    NotInstalled,
+    /// The folder for the agent could not be made or written to.
+    #[error("the agent's folder cannot be used")]
+    Folder(#[source] std::io::Error),
+    /// There are no free ports.
+    #[error("no free port")]
+    Ports(#[source] std::io::Error),
+    /// The program could not be run.
+    #[error("{program:?} cannot be run")]
+    Run {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The agent did not come up in time.
+    #[error("the agent was not ready within {START_LIMIT:?}; it said:\n{0}")]
+    NotReady(String),
+    /// An address is none.
+    #[error("the agent's address is none")]
+    Address(#[from] url::ParseError),
+}
+
+/// A certificate and its key for an agent's HTTPS, as PEM texts.
+#[derive(Clone, Copy, Debug)]
+pub struct Certificate<'a> {
+    /// The chain.
+    pub chain: &'a str,
+    /// The private key.
+    pub key: &'a str,
+}
+
+/// An agent that runs, or was stopped. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Agent {
+    program: PathBuf,
+    folder: TempDir,
+    ports: Ports,
+    process: Option<Process>,
+}
+
+impl Agent {
+    /// Without access control or TLS. Blocks until the agent answers.
+    pub fn start() -> Result<Self, TestConsulError> {
+        Self::configured(json!({}), None)
+    }
+
+    /// Everything is denied but to those who show `token`.
+    pub fn with_token(token: &str) -> Result<Self, TestConsulError> {
+        let tokens = json!({"master": token, "agent": token});
+        Self::configured(json!({"acl": {"enabled": true, "default_policy": "deny", "tokens": tokens}}), None)
+    }
+
+    /// Speaks HTTPS beside HTTP; see [`Agent::https`].
+    pub fn with_tls(certificate: Certificate<'_>) -> Result<Self, TestConsulError> {
+        Self::configured(json!({"cert_file": CHAIN, "key_file": KEY}), Some(certificate))
+    }
+
+    fn configured(mut settings: Value, certificate: Option<Certificate<'_>>) -> Result<Self, TestConsulError> {
+        let program = process::program()?;
+        let folder = tempfile::Builder::new().prefix("weft-consul-").tempdir().map_err(TestConsulError::Folder)?;
+        let ports = Ports::free().map_err(TestConsulError::Ports)?;
+        settings["ports"] = ports.configuration();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).map_err(TestConsulError::Folder);
+        write("agent.json", &settings.to_string())?;
+        if let Some(Certificate { chain, key }) = certificate {
+            write(CHAIN, chain)?;
+            write(KEY, key)?;
+        }
+        let mut agent = Self { program, folder, ports, process: None };
+        agent.restart()?;
+        Ok(agent)
+    }
+
+    /// Starts it again at the same ports; it remembers nothing. Blocks until the agent answers.
+    pub fn restart(&mut self) -> Result<(), TestConsulError> {
+        self.stop();
+        self.process = Some(Process::start(&self.program, self.folder.path(), &self.ports, START_LIMIT)?);
+        Ok(())
+    }
+
+    /// Kills it.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Its address over plain HTTP.
+    pub fn http(&self) -> Result<Url, TestConsulError> {
+        Ok(Url::parse(&format!("http://127.0.0.1:{}", self.ports.http))?)
+    }
+
+    /// Its address over HTTPS, by the name that its certificate should have.
+    pub fn https(&self) -> Result<Url, TestConsulError> {
+        Ok(Url::parse(&format!("https://localhost:{}", self.ports.https))?)
+    }
+}
