@@ -26,8 +26,25 @@ const TENS: [f64; 23] = [
     1e22,
 ];
 
+/// An integer of at most 18 digits without fraction or exponent: magnitude, sign and end. Most numbers are; whatever
+/// is not, or not valid, is for [`scan`].
+#[inline(always)]
+pub(crate) fn plain(text: &[u8], pos: usize) -> Option<(u64, bool, usize)> {
+    let negative = text.get(pos) == Some(&b'-');
+    let first = pos + usize::from(negative);
+    let mut at = first;
+    let mut digits = 0u64;
+    while let Some(digit) = digit(text, at) {
+        digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
+        at += 1;
+    }
+    let count = at - first;
+    let odd = count == 0 || count > 18 || (count > 1 && text[first] == b'0');
+    if odd || matches!(text.get(at), Some(b'.' | b'e' | b'E')) { None } else { Some((digits, negative, at)) }
+}
+
 /// Reads the number that starts at `pos` (RFC 8259 section 6).
-#[inline]
+#[inline(always)]
 pub(crate) fn scan(text: &[u8], pos: usize) -> Result<Scanned, Reason> {
     let mut at = pos;
     let negative = text.get(at) == Some(&b'-');
@@ -50,6 +67,7 @@ pub(crate) fn scan(text: &[u8], pos: usize) -> Result<Scanned, Reason> {
 }
 
 /// Reads fraction and exponent.
+#[inline(always)]
 fn scan_rest(text: &[u8], negative: bool, first: usize, mut at: usize, mut digits: u64) -> Result<Scanned, Reason> {
     let mut count = at - first;
     let mut exponent = 0i32;
@@ -184,6 +202,7 @@ fn ascii<'a>(text: &'a [u8], start: usize, number: &Scanned) -> Result<&'a str, 
 }
 
 /// A text that is one number and nothing else.
+#[inline(never)]
 pub(crate) fn scan_all(text: &[u8]) -> Result<Scanned, Reason> {
     match scan(text, 0) {
         Ok(number) if number.end == text.len() => Ok(number),

@@ -21,7 +21,13 @@ impl Output {
     pub(crate) fn append(out: &mut Vec<u8>, estimate: usize, limit: usize) -> Self {
         let mut buf = std::mem::take(out);
         let start = buf.len();
-        buf.resize(start + estimate.min(limit) + SLACK, 0);
+        let room = start + estimate.min(limit) + SLACK;
+        if buf.capacity() == 0 {
+            // Fresh memory comes zeroed from the system: nothing to fill.
+            buf = vec![0; room];
+        } else {
+            buf.resize(room, 0);
+        }
         Self { buf, pos: start, start, limit: limit.saturating_add(start).min(u32::MAX as usize) }
     }
 
@@ -103,6 +109,22 @@ impl Output {
     #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Reason> {
         self.copy(bytes, 0, bytes.len())
+    }
+
+    /// Writes a text of up to 24 bytes, such as a number. Room for it must be there.
+    #[inline(always)]
+    pub(crate) fn short(&mut self, text: &[u8]) {
+        let (Some(head), Some(tail)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) else {
+            return text.iter().for_each(|byte| self.byte(*byte));
+        };
+        let window = &mut self.buf[self.pos..self.pos + text.len()];
+        window[..8].copy_from_slice(head);
+        if text.len() > 16 {
+            window[8..16].copy_from_slice(&text[8..16]);
+        }
+        let end = text.len();
+        window[end - 8..].copy_from_slice(tail);
+        self.pos += end;
     }
 
     /// Overwrites the byte at `at`.

@@ -22,7 +22,13 @@ pub(crate) fn varint(wire: &[u8], pos: &mut usize) -> Read<u64> {
             *pos += 1;
             Ok(u64::from(byte))
         }
-        Some(_) => long_varint(wire, pos),
+        Some(&byte) => match wire.get(*pos + 1) {
+            Some(&second) if second < 0x80 => {
+                *pos += 2;
+                Ok(u64::from(byte & 0x7f) | u64::from(second) << 7)
+            }
+            _ => long_varint(wire, pos),
+        },
         None => Err(Reason::Truncated),
     }
 }

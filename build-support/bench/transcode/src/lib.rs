@@ -83,6 +83,8 @@ impl Contest {
         let descriptor = pool.get_message_by_name(&name).ok_or_else(|| anyhow::anyhow!("no {name}"))?;
         let (mut wire, mut json) = (Vec::new(), Vec::new());
         json_to_wire(&schema, message, json_of(shape, size).as_bytes(), &ReadOptions::default(), &mut wire)?;
+        // As a serializer writes it: fields in the order of their numbers, maps in none.
+        wire = of_shape!(shape, crate::pb as types, M => M::decode(wire.as_slice())?.encode_to_vec());
         wire_to_json(&schema, message, &wire, &PrintOptions::default(), &mut json)?;
         Ok(Self { schema, message, descriptor, shape, json, wire })
     }

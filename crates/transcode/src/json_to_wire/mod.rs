@@ -75,6 +75,7 @@ fn read(
         options,
         depth: options.limits.depth,
         out: Output::append(out, json.len(), options.limits.output.min(u32::MAX as usize)),
+        followers: [0; FOLLOWERS],
         seen: Vec::new(),
         keys: Keys::default(),
         scratch: Vec::new(),
@@ -97,6 +98,9 @@ enum Written {
     Nothing,
 }
 
+/// Places in [`Reader::followers`].
+const FOLLOWERS: usize = 64;
+
 /// The text being read and the wire being written.
 struct Reader<'a> {
     schema: &'a Schema,
@@ -106,6 +110,9 @@ struct Reader<'a> {
     /// Levels left.
     depth: usize,
     out: Output,
+    /// One more than the index of what followed each field the last time, as far as the few places tell fields apart;
+    /// see [`Reader::guess`].
+    followers: [u16; FOLLOWERS],
     /// Bits of the fields and oneofs seen, for each open object.
     seen: Vec<u64>,
     keys: Keys,

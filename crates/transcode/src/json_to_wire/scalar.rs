@@ -120,10 +120,15 @@ impl<'a> Reader<'a> {
     pub(super) fn signed(&mut self, min: i64, max: i64) -> Result<i64> {
         match self.peek() {
             Some(b'-' | b'0'..=b'9') => {
-                let number = number::scan(self.json, self.pos)?;
-                let value = number::signed(self.json, self.pos, &number, min, max)?;
-                self.pos = number.end;
-                Ok(value)
+                if let Some((magnitude, negative, end)) = number::plain(self.json, self.pos) {
+                    let value = if negative { -(magnitude as i64) } else { magnitude as i64 };
+                    if value < min || value > max {
+                        return Err(Reason::OutOfRange.into());
+                    }
+                    self.pos = end;
+                    return Ok(value);
+                }
+                self.odd_signed(min, max)
             }
             Some(b'"') => {
                 let quoted = self.string()?;
@@ -133,15 +138,34 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// An integer in an unusual spelling.
+    #[inline(never)]
+    fn odd_signed(&mut self, min: i64, max: i64) -> Result<i64> {
+        let number = number::scan(self.json, self.pos)?;
+        let value = number::signed(self.json, self.pos, &number, min, max)?;
+        self.pos = number.end;
+        Ok(value)
+    }
+
+    /// An unsigned integer in an unusual spelling.
+    #[inline(never)]
+    fn odd_unsigned(&mut self, max: u64) -> Result<u64> {
+        let number = number::scan(self.json, self.pos)?;
+        let value = number::unsigned(self.json, self.pos, &number, max)?;
+        self.pos = number.end;
+        Ok(value)
+    }
+
     #[inline(always)]
     fn unsigned(&mut self, max: u64) -> Result<u64> {
         match self.peek() {
-            Some(b'-' | b'0'..=b'9') => {
-                let number = number::scan(self.json, self.pos)?;
-                let value = number::unsigned(self.json, self.pos, &number, max)?;
-                self.pos = number.end;
-                Ok(value)
-            }
+            Some(b'-' | b'0'..=b'9') => match number::plain(self.json, self.pos) {
+                Some((value, false, end)) if value <= max => {
+                    self.pos = end;
+                    Ok(value)
+                }
+                _ => self.odd_unsigned(max),
+            },
             Some(b'"') => {
                 let quoted = self.string()?;
                 self.content(quoted, |_, text| number::unsigned(text, 0, &number::scan_all(text)?, max))

@@ -1,7 +1,7 @@
 //! The usual way: print each field as it is read.
 
 use super::order::Order;
-use super::scalar::{SCALAR_ROOM, Scalar};
+use super::scalar::{SCALAR_ROOM, Scalar, narrow};
 use super::{Halt, Printer};
 use crate::error::{Reason, Step};
 use crate::schema::{Field, FieldIndex, Form, Kind, Message, Shape};
@@ -247,7 +247,8 @@ impl Printer<'_> {
         }
         let at = self.map_key(key.kind, entry.key)?;
         if !self.settled {
-            self.keys.push(self.out.since(at), at);
+            let hash = self.key_hash(key.kind, entry.key);
+            self.keys.push(hash, at);
         }
         self.out.room(SCALAR_ROOM)?;
         self.out.byte(b':');
@@ -262,6 +263,16 @@ impl Printer<'_> {
         }
         self.spans.truncate(base);
         Ok(())
+    }
+
+    /// The hash of a key, of the bytes on the wire: those in the output were written a moment ago, and reading them
+    /// back in other pieces would wait for that.
+    #[inline(always)]
+    pub(super) fn key_hash(&mut self, kind: Kind, key: Scalar) -> u64 {
+        match key {
+            Scalar::Range(start, end) => self.keys.hash(&self.wire[start..end]),
+            Scalar::Bits(bits) => self.keys.hash(&narrow(kind, bits).to_le_bytes()),
+        }
     }
 
     /// Prints `,"key"` and returns where the quote stands.

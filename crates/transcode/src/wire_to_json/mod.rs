@@ -56,7 +56,7 @@ fn print(
     if wire.len() > options.limits.input.min(u32::MAX as usize) {
         return Err(Fault::new(Reason::TooLarge).resolve(schema, 0));
     }
-    let estimate = wire.len() * 2 + 64;
+    let estimate = wire.len() * 3 + 64;
     let mut printer = Printer {
         schema,
         wire,

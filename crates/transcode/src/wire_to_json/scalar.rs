@@ -161,7 +161,8 @@ impl Printer<'_> {
                 self.signed(value as i64);
                 return Ok(());
             }
-            return self.float_text(zmij::Buffer::new().format_finite(value));
+            self.float_text(zmij::Buffer::new().format_finite(value));
+            return Ok(());
         }
         if finite {
             return Err(Reason::NotFinite.into());
@@ -177,13 +178,14 @@ impl Printer<'_> {
             self.signed(value as i64);
             return Ok(());
         }
-        self.float_text(zmij::Buffer::new().format_finite(value))
+        self.float_text(zmij::Buffer::new().format_finite(value));
+        Ok(())
     }
 
-    fn float_text(&mut self, text: &str) -> Result<(), Halt> {
+    fn float_text(&mut self, text: &str) {
         // Without its decimal a negative zero would be read as an integer, which has none.
         let short = text.strip_suffix(".0").filter(|whole| *whole != "-0");
-        Ok(self.out.bytes(short.unwrap_or(text).as_bytes())?)
+        self.out.short(short.unwrap_or(text).as_bytes());
     }
 
     #[cold]

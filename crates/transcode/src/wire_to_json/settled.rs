@@ -261,10 +261,7 @@ impl Printer<'_> {
                 self.records[at].index = DEAD;
                 continue;
             }
-            let hash = match entry.key {
-                Scalar::Range(start, end) => self.keys.hash(&self.wire[start..end]),
-                Scalar::Bits(bits) => self.keys.hash(&narrow(key.kind, bits).to_le_bytes()),
-            };
+            let hash = self.key_hash(key.kind, entry.key);
             self.hashes.push((hash, at));
         }
         self.hashes[first..].sort_unstable();
