@@ -17,7 +17,7 @@ use tokio_rustls::{
         version::TLS13,
     },
 };
-use weft_contracts_catalog::{CatalogClient, GetProductRequest, ListProductsRequest};
+use weft_contracts_catalog::{CatalogClient, CreateProductRequest, GetProductRequest, ListProductsRequest};
 use weft_mesh::{Code, MeshReason};
 use weft_testkit::{Backend, Mesh};
 use weft_workload_identity::{CertificateSource, DevelopmentCa, client_config};
@@ -163,4 +163,29 @@ async fn authority_is_needed_and_cannot_be_made_up() {
     mesh.clock().advance(weft_mesh::minutes(2));
     let error = client.list_products(&late, ListProductsRequest::default()).await.unwrap_err();
     assert_eq!(error.reason(), Some(MeshReason::CredentialsInvalid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_calls_more_often_than_the_contract_allows_is_refused_and_others_are_not() {
+    let mesh = mesh().await;
+    let client = mesh.client::<CatalogClient>();
+    let busy = mesh.user(mesh.tenant(), "staff");
+    // Requests without a product: refused by the rules of the contract, but counted before.
+    let limited = async {
+        loop {
+            let calls: Vec<_> = (0..64).map(|_| busy.call()).collect();
+            let calls = calls.iter().map(|call| client.create_product(call, CreateProductRequest::default()));
+            for result in futures_util::future::join_all(calls).await {
+                let error = result.unwrap_err();
+                if error.reason() == Some(MeshReason::RateLimited) {
+                    return error;
+                }
+                assert_eq!(error.reason(), Some(MeshReason::ValidationFailed));
+            }
+        }
+    };
+    assert!(limited.await.retry_after().is_some());
+    let other = mesh.user(mesh.tenant(), "staff");
+    let error = client.create_product(&other.call(), CreateProductRequest::default()).await.unwrap_err();
+    assert_eq!(error.reason(), Some(MeshReason::ValidationFailed));
 }

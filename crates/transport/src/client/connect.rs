@@ -1,12 +1,9 @@
-//! One connection: resolve, TCP, mutual TLS.
+//! One connection: name resolution, TCP, mutual TLS.
 
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,34 +15,23 @@ use tokio_rustls::{
     client::TlsStream,
     rustls::{ClientConfig, pki_types::ServerName},
 };
-use weft_discovery::{Endpoint, Resolver};
+use weft_discovery::Endpoint;
 
-/// Opens connections to one domain. Its endpoints are asked for anew each time, and taken in turn.
+/// Opens connections to one endpoint of a domain.
 #[derive(Clone)]
 pub(super) struct Connector {
-    domain: Arc<str>,
-    resolver: Arc<dyn Resolver>,
+    endpoint: Endpoint,
     tls: TlsConnector,
     timeout: Duration,
-    turn: Arc<AtomicUsize>,
 }
 
 impl Connector {
-    pub(super) fn new(domain: &str, resolver: Arc<dyn Resolver>, tls: Arc<ClientConfig>, timeout: Duration) -> Self {
-        Self { domain: domain.into(), resolver, tls: tls.into(), timeout, turn: Arc::default() }
-    }
-
-    fn next_endpoint(&self) -> io::Result<Endpoint> {
-        let mut endpoints = self.resolver.endpoints(&self.domain);
-        if endpoints.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, format!("no address of the domain {} is known", self.domain)));
-        }
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % endpoints.len();
-        Ok(endpoints.swap_remove(turn))
+    pub(super) fn new(endpoint: Endpoint, tls: Arc<ClientConfig>, timeout: Duration) -> Self {
+        Self { endpoint, tls: tls.into(), timeout }
     }
 
     async fn connect(self) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
-        let Endpoint { host, port, .. } = self.next_endpoint()?;
+        let Endpoint { host, port, .. } = self.endpoint;
         let connecting = async {
             let tcp = TcpStream::connect((host.as_str(), port)).await?;
             tcp.set_nodelay(true)?;

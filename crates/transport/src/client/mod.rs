@@ -1,6 +1,9 @@
 //! The client side: calls to other domains.
 
+mod balance;
+mod breaker;
 mod connect;
+mod load;
 mod remote;
 mod retry;
 
@@ -11,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tower::ServiceExt;
 use weft_call::{Error, MeshReason, Upstream};
 use weft_discovery::Resolver;
@@ -22,6 +25,7 @@ use crate::{
     error::TransportError,
     status::{is_timeout, late},
 };
+use balance::Balancer;
 use connect::Connector;
 use remote::Remote;
 use retry::RetryBudget;
@@ -66,10 +70,10 @@ struct Shared {
     domains: Mutex<HashMap<String, Domain>>,
 }
 
-/// The way to one domain, and the retries that its callers here share.
+/// The ways to one domain, and the retries that its callers here share.
 #[derive(Clone)]
 struct Domain {
-    channel: Channel,
+    balancer: Arc<Balancer>,
     retries: Arc<RetryBudget>,
 }
 
@@ -87,8 +91,8 @@ impl Upstreams {
 
     /// A domain as a client sees it. That the domain exists is found out when it is called.
     pub fn upstream(&self, domain: &str) -> Result<Arc<dyn Upstream>, TransportError> {
-        let Domain { channel, retries } = self.domain(domain)?;
-        Ok(Arc::new(Remote::new(channel, self.0.metrics.clone(), retries, self.0.settings.message_limit)))
+        let Domain { balancer, retries } = self.domain(domain)?;
+        Ok(Arc::new(Remote::new(balancer, self.0.metrics.clone(), retries, self.0.settings.message_limit)))
     }
 
     /// Sends a gRPC request to a domain as it is, its body unread: for the edge. The caller has
@@ -98,12 +102,17 @@ impl Upstreams {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let channel = self.domain(domain).map_err(Error::internal)?.channel;
+        let balancer = self.domain(domain).map_err(Error::internal)?.balancer;
+        // What passes unread may not be sent again, so it probes nobody.
+        let picked = balancer.pick(false).ok_or_else(|| unknown(domain))?;
+        let _under_way = picked.under_way();
         let failed = |error: tonic::transport::Error| {
             let unreachable = || Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached"));
             if is_timeout(&error) { late() } else { unreachable() }.with_source(error)
         };
-        channel.oneshot(request.map(tonic::body::Body::new)).await.map_err(failed)
+        let result = picked.channel().oneshot(request.map(tonic::body::Body::new)).await.map_err(failed);
+        picked.observe(result.as_ref().map(drop));
+        result
     }
 
     fn domain(&self, domain: &str) -> Result<Domain, TransportError> {
@@ -111,26 +120,35 @@ impl Upstreams {
         if let Some(known) = domains.get(domain) {
             return Ok(known.clone());
         }
-        let opened = Domain { channel: self.open(domain)?, retries: Arc::new(RetryBudget::new()) };
+        let opened = Domain { balancer: Arc::new(self.balancer(domain)?), retries: Arc::new(RetryBudget::new()) };
         domains.insert(domain.to_owned(), opened.clone());
         Ok(opened)
     }
 
-    fn open(&self, domain: &str) -> Result<Channel, TransportError> {
+    fn balancer(&self, domain: &str) -> Result<Balancer, TransportError> {
         let Shared { own, resolver, certificates, settings, .. } = &*self.0;
         let peer: WorkloadName = domain.parse()?;
         let tls = client_config(Arc::clone(certificates), own, &peer)?;
-        let connector = Connector::new(domain, Arc::clone(resolver), tls, settings.connect_timeout);
-        // The authority is never resolved or verified: the connector knows the way, and the peer is
-        // proven by its SPIFFE id.
-        Ok(Endpoint::from_static("http://mesh.invalid")
-            .http2_keep_alive_interval(settings.keep_alive_interval)
-            .keep_alive_timeout(settings.keep_alive_timeout)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(1024 * 1024)
-            .initial_connection_window_size(4 * 1024 * 1024)
-            .connect_with_connector_lazy(connector))
+        let settings = settings.clone();
+        let open = move |endpoint: &weft_discovery::Endpoint| {
+            let connector = Connector::new(endpoint.clone(), Arc::clone(&tls), settings.connect_timeout);
+            // The authority is never resolved or verified: the connector knows the way, and the peer
+            // is proven by its SPIFFE id.
+            Endpoint::from_static("http://mesh.invalid")
+                .http2_keep_alive_interval(settings.keep_alive_interval)
+                .keep_alive_timeout(settings.keep_alive_timeout)
+                .keep_alive_while_idle(true)
+                .initial_stream_window_size(1024 * 1024)
+                .initial_connection_window_size(4 * 1024 * 1024)
+                .connect_with_connector_lazy(connector)
+        };
+        Ok(Balancer::new(domain, resolver.watch(domain), Box::new(open)))
     }
+}
+
+/// Discovery names no endpoint of the domain.
+fn unknown(domain: &str) -> Error {
+    Error::new(MeshReason::UpstreamUnavailable, format!("no address of the domain {domain} is known"))
 }
 
 impl std::fmt::Debug for Upstreams {

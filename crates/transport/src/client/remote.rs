@@ -21,20 +21,23 @@ use weft_call::{
 };
 use weft_telemetry::{Metrics, Side};
 
-use super::retry::{self, RetryBudget};
+use super::{
+    balance::Balancer,
+    retry::{self, RetryBudget},
+};
 use crate::{codec::Encoded, metadata, status::error_from_status};
 
 /// A domain in another place.
 pub(super) struct Remote {
-    grpc: Grpc<Channel>,
+    balancer: Arc<Balancer>,
+    message_limit: usize,
     metrics: Metrics,
     retries: Arc<RetryBudget>,
 }
 
 impl Remote {
-    pub(super) fn new(channel: Channel, metrics: Metrics, retries: Arc<RetryBudget>, message_limit: usize) -> Self {
-        let grpc = Grpc::new(channel).max_decoding_message_size(message_limit).max_encoding_message_size(message_limit);
-        Self { grpc, metrics, retries }
+    pub(super) fn new(balancer: Arc<Balancer>, metrics: Metrics, retries: Arc<RetryBudget>, message_limit: usize) -> Self {
+        Self { balancer, message_limit, metrics, retries }
     }
 
     async fn send(&self, call: &Call, method: &'static MethodContract, request: Payload) -> Result<Reply<Payload>> {
@@ -44,12 +47,12 @@ impl Remote {
         }
         let deadline = budget(call, method);
         // A stream cannot be sent again: what was read of it is gone.
-        let Payload::Message(message) = request else { return self.attempt(call, method, request, deadline).await };
+        let Payload::Message(message) = request else { return self.attempt(call, method, request, deadline, false).await };
         self.retries.deposit();
         let repeatable = retry::may_repeat(method, call);
         let mut attempt = 1;
         loop {
-            let failed = match self.attempt(call, method, Payload::Message(message.clone()), deadline).await {
+            let failed = match self.attempt(call, method, Payload::Message(message.clone()), deadline, repeatable).await {
                 Err(error) if repeatable && attempt <= retry::ATTEMPTS => error,
                 result => return result,
             };
@@ -64,25 +67,34 @@ impl Remote {
         }
     }
 
-    /// Sends the call once, within its deadline.
+    /// Sends the call once, to one endpoint, within its deadline.
     async fn attempt(
         &self,
         call: &Call,
         method: &'static MethodContract,
         request: Payload,
         deadline: Option<Deadline>,
+        repeatable: bool,
     ) -> Result<Reply<Payload>> {
-        let Some(deadline) = deadline else { return self.exchange(call, method, request, None).await };
-        let left = deadline.remaining();
+        let left = deadline.map(Deadline::remaining);
         let spent = || Error::new(MeshReason::DeadlineSpent, format!("no time was left for {}", method.path));
-        if left.is_zero() {
+        if left.is_some_and(|left| left.is_zero()) {
             return Err(spent());
         }
-        tokio::time::timeout(left, self.exchange(call, method, request, Some(left))).await.map_err(|_| spent())?
+        let picked = self.balancer.pick(repeatable).ok_or_else(|| super::unknown(method.domain))?;
+        let _under_way = picked.under_way();
+        let exchange = self.exchange(picked.channel(), call, method, request, left);
+        let result = match left {
+            None => exchange.await,
+            Some(left) => tokio::time::timeout(left, exchange).await.unwrap_or_else(|_| Err(spent())),
+        };
+        picked.observe(result.as_ref().map(drop));
+        result
     }
 
     async fn exchange(
         &self,
+        channel: Channel,
         call: &Call,
         method: &'static MethodContract,
         request: Payload,
@@ -91,7 +103,8 @@ impl Remote {
         let mut headers = HeaderMap::with_capacity(8);
         let trace = weft_telemetry::current(&tracing::Span::current());
         metadata::inject(call, trace.as_ref().unwrap_or(call.trace()), left, &mut headers);
-        let mut grpc = self.grpc.clone();
+        let limit = self.message_limit;
+        let mut grpc = Grpc::new(channel).max_decoding_message_size(limit).max_encoding_message_size(limit);
         let unreachable = |error| {
             Error::new(MeshReason::UpstreamUnavailable, format!("{} cannot be reached", method.domain)).with_source(error)
         };
