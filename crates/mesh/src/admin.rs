@@ -3,7 +3,8 @@
 //! - `/live`: 200 while the process runs. It asks nothing of others: a database that is down is no
 //!   reason to restart.
 //! - `/ready`: 200 when every dependency answers and the process is not draining, else 503.
-//! - `/health`: the same, with the state of each dependency as JSON.
+//! - `/health`: the same, with the state of each dependency as JSON, and with `discoveryStale`: the
+//!   registry does not answer. That fails no readiness, as the last known endpoints serve on.
 //! - `/metrics`: OpenMetrics text.
 
 use std::{sync::Arc, time::Duration};
@@ -18,6 +19,7 @@ use axum::{
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use weft_discovery::Consul;
 use weft_store::Store;
 use weft_telemetry::{Metrics, OPEN_METRICS};
 
@@ -28,13 +30,23 @@ const PING_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct Health {
     stores: Arc<[(&'static str, Store)]>,
+    registry: Option<Arc<Consul>>,
     draining: CancellationToken,
     metrics: Metrics,
 }
 
 impl Health {
-    pub(crate) fn new(stores: Vec<(&'static str, Store)>, draining: CancellationToken, metrics: Metrics) -> Self {
-        Self { stores: stores.into(), draining, metrics }
+    pub(crate) fn new(
+        stores: Vec<(&'static str, Store)>,
+        registry: Option<Arc<Consul>>,
+        draining: CancellationToken,
+        metrics: Metrics,
+    ) -> Self {
+        Self { stores: stores.into(), registry, draining, metrics }
+    }
+
+    fn discovery_is_stale(&self) -> bool {
+        self.registry.as_ref().is_some_and(|registry| registry.is_stale())
     }
 
     /// Each dependency, and what is wrong with it.
@@ -87,9 +99,12 @@ async fn report(State(health): State<Health>) -> Response {
         })
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, axum::Json(json!({"ready": ready, "draining": draining, "dependencies": dependencies}))).into_response()
+    let stale = health.discovery_is_stale();
+    let report = json!({"ready": ready, "draining": draining, "discoveryStale": stale, "dependencies": dependencies});
+    (status, axum::Json(report)).into_response()
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
+    health.metrics.set_discovery_stale(health.discovery_is_stale());
     ([(header::CONTENT_TYPE, OPEN_METRICS)], health.metrics.render()).into_response()
 }

@@ -10,6 +10,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use weft_call::Code;
@@ -62,6 +63,7 @@ struct Outcome {
 pub struct Metrics {
     calls: Family<Outcome, Counter>,
     durations: Family<Called, Histogram, fn() -> Histogram>,
+    discovery_stale: Gauge,
     registry: Arc<Registry>,
 }
 
@@ -70,10 +72,13 @@ impl Metrics {
     pub fn new() -> Self {
         let calls = Family::default();
         let durations: Family<Called, Histogram, fn() -> Histogram> = Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let discovery_stale = Gauge::default();
         let mut registry = Registry::with_prefix("weft");
         registry.register("calls", "Finished calls", calls.clone());
         registry.register_with_unit("call_duration", "Time from request to reply", Unit::Seconds, durations.clone());
-        Self { calls, durations, registry: Arc::new(registry) }
+        let stale = "1 while the registry does not answer, so that domains are where they were last known, else 0";
+        registry.register("discovery_stale", stale, discovery_stale.clone());
+        Self { calls, durations, discovery_stale, registry: Arc::new(registry) }
     }
 
     /// Counts a finished call and its duration.
@@ -81,6 +86,11 @@ impl Metrics {
         let side = side.name();
         self.calls.get_or_create(&Outcome { side, domain, method, code: code.name() }).inc();
         self.durations.get_or_create(&Called { side, domain, method }).observe(duration.as_secs_f64());
+    }
+
+    /// Tells whether discovery lives on what it knew last.
+    pub fn set_discovery_stale(&self, is_stale: bool) {
+        self.discovery_stale.set(i64::from(is_stale));
     }
 
     /// All metrics in the OpenMetrics text format; see [`OPEN_METRICS`].
@@ -118,6 +128,7 @@ mod tests {
             "weft_call_duration_seconds_bucket{le=\"0.005\",side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 1",
             "weft_call_duration_seconds_bucket{le=\"10.0\",side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 2",
             "weft_call_duration_seconds_count{side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 3",
+            "weft_discovery_stale 0",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n---\n{text}");

@@ -51,6 +51,11 @@ impl Discovery {
         Arc::clone(&self.resolver)
     }
 
+    /// The registry that is shared with other processes, if there is one.
+    pub(crate) fn registry(&self) -> Option<Arc<Consul>> {
+        self.registry.as_ref().map(|registry| Arc::clone(&registry.consul))
+    }
+
     /// Tells the domains of this process about one of them.
     pub(crate) fn register(&self, domain: &str, address: SocketAddr) {
         self.here.register(domain, address);

@@ -94,7 +94,8 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         let listener = listen("the admin port", config.admin.listen(), "admin.port").await?;
         admin_address = listener.local_addr().ok();
         let named = addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect();
-        background.spawn(admin::serve(listener, Health::new(named, draining.clone(), metrics.clone()), background.token()));
+        let health = Health::new(named, discovery.registry(), draining.clone(), metrics.clone());
+        background.spawn(admin::serve(listener, health, background.token()));
     }
     for store in &stores {
         discovery.announce(store.clone(), &addresses);

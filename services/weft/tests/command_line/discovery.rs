@@ -36,13 +36,24 @@ fn services(agent: &Agent) -> String {
 
 /// Asks until the answer is this one.
 fn until(edge: &str, path: &str, expected: u16) {
+    eventually(|| http(edge, "POST", path, ADA), |(status, _)| *status == expected);
+}
+
+fn until_stale(admin: &str) {
+    let is_stale = |(_, body): &(u16, String)| body.lines().any(|line| line == "weft_discovery_stale 1");
+    eventually(|| http(admin, "GET", "/metrics", ""), is_stale);
+    let (status, health) = http(admin, "GET", "/health", "");
+    assert!(status == 200 && health.contains(r#""discoveryStale":true"#), "{status}: {health}");
+}
+
+fn eventually(ask: impl Fn() -> (u16, String), is_it: impl Fn(&(u16, String)) -> bool) {
     let end = Instant::now() + LIMIT;
     loop {
-        let (status, body) = http(edge, "POST", path, ADA);
-        if status == expected {
+        let answer = ask();
+        if is_it(&answer) {
             return;
         }
-        assert!(Instant::now() < end, "still {status}: {body}");
+        assert!(Instant::now() < end, "still {answer:?}");
         sleep(Duration::from_millis(50));
     }
 }
@@ -52,7 +63,8 @@ fn a_domain_is_found_where_it_registered_moves_and_stays_known_while_consul_is_g
     let (given, mut agent) = (weft(), agent());
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let mut edge = serve(&given, &agent, "edge");
-    let edge_address = address(&edge.addresses(), "edge").to_owned();
+    let addresses = edge.addresses();
+    let [edge_address, admin] = ["edge", "admin"].map(|name| address(&addresses, name).to_owned());
     let nobody = http(&edge_address, "POST", LOGIN, ADA);
     assert_eq!(nobody.0, 503, "{}", nobody.1);
 
@@ -67,7 +79,9 @@ fn a_domain_is_found_where_it_registered_moves_and_stays_known_while_consul_is_g
     let mut second = serve(&given, &agent, "auth");
     second.addresses();
     until(&edge_address, LOGIN, 200);
+    assert!(http(&admin, "GET", "/metrics", "").1.contains("\nweft_discovery_stale 0\n"));
     agent.stop();
+    until_stale(&admin);
     assert_eq!(http(&edge_address, "POST", LOGIN, ADA).0, 200, "without Consul as well");
     assert_eq!(edge.stop("-TERM").code(), Some(0));
     assert_eq!(second.stop("-TERM").code(), Some(0), "an agent that is gone keeps nobody from stopping");
