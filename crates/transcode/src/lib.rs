@@ -1,4 +1,32 @@
 //! REST to gRPC and back: path templates, JSON and protobuf wire. No I/O.
+//!
+//! A proxy that speaks JSON to clients and gRPC to services knows its messages only at run time, from descriptors.
+//! The usual answer is a dynamic message: a tree that is filled from one side and read out to the other. Here there is
+//! none. [`Schema::from_descriptor_set`] turns descriptors into flat tables once; [`json_to_wire`] and
+//! [`wire_to_json`] then walk the input once and write the output as they go.
+//!
+//! Around that stands what `google.api.http` asks for:
+//!
+//! - [`Router`]: HTTP method and path to a gRPC method, by every rule of the schema;
+//! - [`RequestBuilder`]: path, query and body, in pieces of any size, woven into request messages;
+//! - [`Binding::response_body`]: the response message, a field of it, or raw bytes.
+//!
+//! Rules, where specifications leave a choice: input is refused rather than guessed (unknown fields, repeated names,
+//! parameters that path or body already set), unless an option says otherwise; every depth, size and count that input
+//! controls has a limit; an error tells where and why but never repeats the input.
+//!
+//! ```
+//! # use weft_transcode::*;
+//! # fn translate(set: &[u8], json: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+//! let schema = Schema::from_descriptor_set(set)?;
+//! let order = schema.message("weft.orders.v1.Order").ok_or("no such message")?;
+//! let mut wire = Vec::new();
+//! json_to_wire(&schema, order, json, &ReadOptions::default(), &mut wire)?;
+//! let mut text = Vec::new();
+//! wire_to_json(&schema, order, &wire, &PrintOptions::default(), &mut text)?;
+//! # Ok(text)
+//! # }
+//! ```
 
 #![allow(
     clippy::cast_possible_truncation,

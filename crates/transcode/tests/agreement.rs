@@ -1,13 +1,8 @@
 //! prost-reflect as an independent opinion: generated schemas, generated messages, both directions.
 //!
-//! Where the two disagree the conformance suite decides; it sides with this crate on each of these, so the
-//! generators leave them out:
-//!
-//! - prost-reflect takes `"int32": 1.0000000000000001` by way of `f64`; here it is an integer only if it is one.
-//! - prost-reflect refuses `3.4028235e+38` for a `float`: it compares before it rounds.
-//! - prost-reflect takes the last of two equal keys of an object; here the second is refused.
-//! - prost-reflect writes map entries and fields in an order of its own: texts are compared as values.
-//! - prost-reflect knows no editions.
+//! Where the two disagree the conformance suite decides, and where it is silent the text of the JSON mapping, read
+//! strictly: `DIFFERENCES` lists what is known. Order is no difference: texts are compared as values. prost-reflect
+//! knows no editions, so they are left to the suite.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +14,8 @@
     clippy::cast_sign_loss,
     reason = "a test fails by panicking, and rolls its numbers"
 )]
+
+mod support;
 
 use proptest::prelude::*;
 use prost_reflect::prost::Message as _;
@@ -253,9 +250,34 @@ proptest! {
                 json_to_wire(&schema, id, &ours, &ReadOptions::default(), &mut back).unwrap();
                 let ours = DynamicMessage::decode(descriptor.clone(), back.as_slice()).unwrap();
                 prop_assert_eq!(printed(&ours), printed(&message), "{}", text);
+                let theirs = serde_json::to_string(&message).unwrap();
+                let mut back = Vec::new();
+                json_to_wire(&schema, id, theirs.as_bytes(), &ReadOptions::default(), &mut back).unwrap();
+                let read = DynamicMessage::decode(descriptor.clone(), back.as_slice()).unwrap();
+                prop_assert_eq!(printed(&read), printed(&message), "{}", text);
             }
         }
     }
+}
+
+#[test]
+fn they_differ_as_listed() {
+    let set = support::descriptor_set(&["types.proto"]);
+    let schema = Schema::from_descriptor_set(&set).unwrap();
+    let id = schema.message("transcode.test.All").unwrap();
+    let descriptor = DescriptorPool::decode(set.as_slice()).unwrap().get_message_by_name("transcode.test.All").unwrap();
+    // The text, whether this crate takes it, whether prost-reflect does.
+    let mut wrong = Vec::new();
+    for &(json, ours, theirs) in DIFFERENCES {
+        let mut wire = Vec::new();
+        let read = json_to_wire(&schema, id, json.as_bytes(), &ReadOptions::default(), &mut wire).is_ok();
+        let mut text = serde_json::Deserializer::from_str(json);
+        let reflected = DynamicMessage::deserialize(descriptor.clone(), &mut text).is_ok();
+        if (read, reflected) != (ours, theirs) {
+            wrong.push((json, read, reflected));
+        }
+    }
+    assert!(wrong.is_empty(), "text, whether we and they take it: {wrong:#?}");
 }
 
 fn printed(message: &DynamicMessage) -> serde_json::Value {
@@ -275,3 +297,36 @@ fn normal<const ROUND: bool>(value: serde_json::Value) -> serde_json::Value {
         other => other,
     }
 }
+
+/// A text, whether this crate takes it, whether prost-reflect does.
+const DIFFERENCES: &[(&str, bool, bool)] = &[
+    // Rounded to the type before the range is tested; too large is too large in quotes as well.
+    (r#"{"float":3.4028235e+38}"#, true, false),
+    (r#"{"double":"1e309"}"#, false, true),
+    // An integer in any spelling that JSON has for a number, but an exact one.
+    (r#"{"int32":"1.0"}"#, true, false),
+    (r#"{"int64":"1e3"}"#, true, false),
+    (r#"{"byNumber":{"1e0":{}}}"#, true, false),
+    (r#"{"colour":1.0}"#, true, false),
+    (r#"{"int32":1.0000000000000001}"#, false, true),
+    // A number in quotes is JSON's number, not Rust's.
+    (r#"{"int32":"+1"}"#, false, true),
+    (r#"{"int32":"01"}"#, false, true),
+    (r#"{"byNumber":{"01":{}}}"#, false, true),
+    (r#"{"double":"+1"}"#, false, true),
+    (r#"{"double":"1."}"#, false, true),
+    (r#"{"double":"inf"}"#, false, true),
+    (r#"{"double":"infinity"}"#, false, true),
+    // A name may occur once, in either spelling.
+    (r#"{"int32":1,"int32":2}"#, false, true),
+    (r#"{"far_number":1,"farNumber":2}"#, false, true),
+    (r#"{"labels":{"a":"1","a":"2"}}"#, false, true),
+    (r#"{"struct":{"a":1,"a":2}}"#, false, true),
+    // Nine decimals are all that nanoseconds have, and protobuf has no leap seconds.
+    (r#"{"duration":"1.1234567891s"}"#, false, true),
+    (r#"{"timestamp":"2026-01-01T00:00:00.1234567891Z"}"#, false, true),
+    (r#"{"timestamp":"2026-01-01T00:00:60Z"}"#, false, true),
+    // An `Any` may be empty, and so may what it holds.
+    (r#"{"any":{}}"#, true, false),
+    (r#"{"any":{"@type":"x/google.protobuf.Empty"}}"#, true, false),
+];

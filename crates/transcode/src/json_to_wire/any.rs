@@ -43,6 +43,7 @@ impl Reader<'_> {
             self.leave();
             return Ok(None);
         }
+        let start = self.pos;
         loop {
             if self.peek() != Some(b'"') {
                 return Err(self.unexpected("a field name").into());
@@ -58,6 +59,7 @@ impl Reader<'_> {
                 return Err(Reason::MissingType.into());
             }
         }
+        self.lookahead = self.lookahead.checked_sub(self.pos - start).ok_or(Reason::TooDeep)?;
         let quoted = self.string()?;
         let target = self.content(quoted, |reader, url| {
             let slash = memchr::memrchr(b'/', url).ok_or(Reason::UnknownType)?;

@@ -78,6 +78,7 @@ fn read(
         followers: [0; FOLLOWERS],
         seen: Vec::new(),
         keys: Keys::default(),
+        lookahead: json.len().saturating_mul(LOOKAHEAD),
         scratch: Vec::new(),
         text: Vec::new(),
     };
@@ -101,6 +102,10 @@ enum Written {
 /// Places in [`Reader::followers`].
 const FOLLOWERS: usize = 64;
 
+/// How often a text may be read ahead as a whole: an `Any` in an `Any`, each with its `@type` at the end, reads the
+/// inner ones once a level.
+const LOOKAHEAD: usize = 16;
+
 /// The text being read and the wire being written.
 struct Reader<'a> {
     schema: &'a Schema,
@@ -116,6 +121,8 @@ struct Reader<'a> {
     /// Bits of the fields and oneofs seen, for each open object.
     seen: Vec<u64>,
     keys: Keys,
+    /// Bytes that may still be read ahead in search of `@type`.
+    lookahead: usize,
     /// Unescaped text of one string.
     scratch: Vec<u8>,
     /// Text made of one string.
