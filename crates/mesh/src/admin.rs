@@ -2,7 +2,8 @@
 //!
 //! - `/live`: 200 while the process runs. It asks nothing of others: a database that is down is no
 //!   reason to restart.
-//! - `/ready`: 200 when every dependency answers and the process is not draining, else 503.
+//! - `/ready`: 200 when every dependency answers and the process is open: 503 before all of it has
+//!   started, and once it drains.
 //! - `/health`: the same, with the state of each dependency as JSON, and with `discoveryStale`: the
 //!   registry does not answer. That fails no readiness, as the last known endpoints serve on.
 //! - `/metrics`: OpenMetrics text.
@@ -17,36 +18,62 @@ use axum::{
     routing::get,
 };
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
-use weft_discovery::Consul;
 use weft_store::Store;
 use weft_telemetry::{Metrics, OPEN_METRICS};
 
+use crate::runtime::Elsewhere;
+
 /// A dependency that does not answer within this is not ready.
 const PING_LIMIT: Duration = Duration::from_secs(2);
+
+/// Where a process stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not all of it runs yet.
+    Starting,
+    /// It takes traffic.
+    Open,
+    /// It takes no new traffic.
+    Draining,
+}
+
+impl Phase {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Open => "open",
+            Self::Draining => "draining",
+        }
+    }
+}
 
 /// What readiness depends on.
 #[derive(Clone)]
 pub(crate) struct Health {
     stores: Arc<[(&'static str, Store)]>,
-    registry: Option<Arc<Consul>>,
-    draining: CancellationToken,
+    elsewhere: Option<Elsewhere>,
+    phase: watch::Receiver<Phase>,
     metrics: Metrics,
 }
 
 impl Health {
     pub(crate) fn new(
         stores: Vec<(&'static str, Store)>,
-        registry: Option<Arc<Consul>>,
-        draining: CancellationToken,
+        elsewhere: Option<Elsewhere>,
+        phase: watch::Receiver<Phase>,
         metrics: Metrics,
     ) -> Self {
-        Self { stores: stores.into(), registry, draining, metrics }
+        Self { stores: stores.into(), elsewhere, phase, metrics }
+    }
+
+    fn phase(&self) -> Phase {
+        *self.phase.borrow()
     }
 
     fn discovery_is_stale(&self) -> bool {
-        self.registry.as_ref().is_some_and(|registry| registry.is_stale())
+        self.elsewhere.as_ref().is_some_and(Elsewhere::is_stale)
     }
 
     /// Each dependency, and what is wrong with it.
@@ -77,8 +104,9 @@ pub(crate) async fn serve(listener: TcpListener, health: Health, stop: Cancellat
 }
 
 async fn ready(State(health): State<Health>) -> Response {
-    if health.draining.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+    let phase = health.phase();
+    if phase != Phase::Open {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", phase.name())).into_response();
     }
     let failed: Vec<_> = health.check().await.into_iter().filter(|(_, state)| state.is_err()).map(|(name, _)| name).collect();
     if failed.is_empty() {
@@ -89,8 +117,8 @@ async fn ready(State(health): State<Health>) -> Response {
 
 async fn report(State(health): State<Health>) -> Response {
     let states = health.check().await;
-    let draining = health.draining.is_cancelled();
-    let ready = !draining && states.iter().all(|(_, state)| state.is_ok());
+    let phase = health.phase();
+    let ready = phase == Phase::Open && states.iter().all(|(_, state)| state.is_ok());
     let dependencies: serde_json::Map<_, _> = states
         .into_iter()
         .map(|(domain, state)| {
@@ -100,7 +128,7 @@ async fn report(State(health): State<Health>) -> Response {
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let stale = health.discovery_is_stale();
-    let report = json!({"ready": ready, "draining": draining, "discoveryStale": stale, "dependencies": dependencies});
+    let report = json!({"ready": ready, "phase": phase.name(), "discoveryStale": stale, "dependencies": dependencies});
     (status, axum::Json(report)).into_response()
 }
 

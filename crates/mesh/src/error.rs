@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use weft_config::ConfigError;
-use weft_discovery::ConsulError;
+use weft_discovery::{ConsulError, DnsError};
 use weft_store::StoreError;
 use weft_transport::TransportError;
 use weft_workload_identity::IdentityError;
@@ -42,6 +42,12 @@ pub enum StartError {
     /// The registry cannot be used.
     #[error("consul: {0}")]
     Consul(#[from] ConsulError),
+    /// Name servers cannot be used.
+    #[error("dns: {0}")]
+    Dns(#[from] DnsError),
+    /// Two registries are set.
+    #[error("consul.address and dns.name are both set: domains are found by one of them")]
+    TwoRegistries,
     /// A port cannot be listened on.
     #[error("{what} cannot listen on {address}: {source} (setting {setting})")]
     Listen {
@@ -56,7 +62,8 @@ pub enum StartError {
     },
     /// A domain calls another that is neither in this process nor named by the configuration.
     #[error(
-        "{domain} calls {callee}, which is not in this process: set mesh.upstreams.{callee} to its HOST:PORT, or consul.address"
+        "{domain} calls {callee}, which is not in this process: set mesh.upstreams.{callee} to its HOST:PORT, \
+         or consul.address or dns.name"
     )]
     UpstreamUnknown {
         /// Who calls.

@@ -1,16 +1,16 @@
 //! Runs domains in one process.
 //!
-//! Start: databases and migrations, certificates, ports, handlers, servers, jobs, and last the admin
-//! port says ready. Nothing serves before everything is there, and what is missing stops the start
-//! with one sentence. Stop: readiness fails first, then callers are told by the registry, then servers
-//! drain, then jobs end.
+//! Start: databases and migrations, certificates, ports, handlers, servers, jobs, the admin port.
+//! Nothing serves before everything is there, and what is missing stops the start with one sentence.
+//! The admin port says ready once whoever started the domains has opened them. Stop: readiness fails
+//! first, then callers are told by the registry, then servers drain, then jobs end.
 
 mod discovery;
 mod start;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use weft_call::{Clock, Contract, Error, MeshReason, Result};
 use weft_config::Config;
@@ -18,9 +18,10 @@ use weft_telemetry::Metrics;
 use weft_transport::{ServerHealth, TransportError, UpstreamSettings, Upstreams};
 use weft_workload_identity::CertificateSource;
 
-use crate::{Domain, StartError, job::Job};
+use crate::{Domain, StartError, admin::Phase, job::Job};
 
 use discovery::Discovery;
+pub(crate) use discovery::Elsewhere;
 pub use start::open_databases;
 
 /// What to do about migrations that a database lacks.
@@ -77,7 +78,7 @@ pub struct Running {
     pub(crate) clock: Clock,
     pub(crate) jobs: Vec<Job>,
     pub(crate) health: Vec<ServerHealth>,
-    pub(crate) draining: CancellationToken,
+    pub(crate) phase: watch::Sender<Phase>,
     pub(crate) servers: Tasks,
     pub(crate) background: Tasks,
 }
@@ -137,9 +138,21 @@ impl Running {
         job.ok_or_else(unknown)?.run_once(&self.clock).await
     }
 
+    /// Reports ready from now on: what belongs to the process beside its domains runs too, the edge
+    /// say.
+    pub fn open(&self) {
+        self.phase.send_if_modified(|phase| {
+            let starting = *phase == Phase::Starting;
+            if starting {
+                *phase = Phase::Open;
+            }
+            starting
+        });
+    }
+
     /// Fails readiness from now on and leaves the registry, so that no new traffic is sent here.
     pub async fn drain(&self) {
-        self.draining.cancel();
+        self.phase.send_replace(Phase::Draining);
         self.discovery.withdraw().await;
         for health in &self.health {
             health.set_serving(false).await;

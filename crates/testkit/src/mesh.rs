@@ -163,6 +163,7 @@ impl MeshBuilder {
         runtime.clock = self.clock;
         runtime.admin = self.admin;
         let running = runtime.start().await.expect("the mesh starts");
+        running.open();
         let signer = AssertionSigner::new(running.certificates(), EDGE.parse().expect("the edge's name"));
         Mesh { running, backend, signer: Arc::new(signer), _folder: folder }
     }

@@ -70,9 +70,9 @@ impl Failure {
             Self::Config(_)
             | Self::NothingToServe
             | Self::Telemetry(TelemetryError::Level { .. } | TelemetryError::SampleRatio(_) | TelemetryError::Endpoint(_))
-            | Self::Start(StartError::Config(_) | StartError::Consul(_) | StartError::UpstreamUnknown { .. }) => {
-                ExitCode::from(CONFIG)
-            }
+            | Self::Start(
+                StartError::Config(_) | StartError::Consul(_) | StartError::TwoRegistries | StartError::UpstreamUnknown { .. },
+            ) => ExitCode::from(CONFIG),
             _ => ExitCode::FAILURE,
         }
     }

@@ -43,7 +43,7 @@ fn settings(config: &Config) -> Settings {
 }
 
 fn reachable(running: &Running) -> Result<Vec<&'static Contract>, Failure> {
-    if running.config().consul.address.is_some() {
+    if running.config().finds_domains() {
         return Ok(running.contracts().to_vec());
     }
     let upstreams = &running.config().mesh.upstreams;

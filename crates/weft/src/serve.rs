@@ -74,6 +74,7 @@ async fn until_stopped(
 async fn start(runtime: Runtime, with_edge: bool) -> Result<Served, Failure> {
     let domains = runtime.start().await?;
     let edge = if with_edge { Some(front_door::start(&domains).await?) } else { None };
+    domains.open();
     Ok(Served { domains, edge })
 }
 

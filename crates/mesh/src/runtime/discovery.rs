@@ -1,7 +1,7 @@
 //! How the domains of a process find others, and are found.
 //!
-//! What the configuration states goes first, then the domains of this process, then Consul if it is
-//! set. In Consul each domain stands from the moment it serves to the moment it drains, healthy while
+//! What the configuration states goes first, then the domains of this process, then Consul or DNS if
+//! one of them is set. In Consul each domain stands from the moment it serves to the moment it drains, healthy while
 //! its records answer.
 
 use std::{
@@ -13,7 +13,9 @@ use std::{
 
 use tokio::{task::JoinSet, time::timeout};
 use weft_config::Config;
-use weft_discovery::{Consul, ConsulSettings, Endpoint, InProcess, Layered, Registration, Resolver, Service, Static};
+use weft_discovery::{
+    Consul, ConsulSettings, Dns, DnsSettings, Endpoint, InProcess, Layered, Question, Registration, Resolver, Service, Static,
+};
 use weft_store::Store;
 
 use crate::StartError;
@@ -25,35 +27,38 @@ const LOCATE_LIMIT: Duration = Duration::from_secs(3);
 pub(crate) struct Discovery {
     here: Arc<InProcess>,
     resolver: Arc<dyn Resolver>,
-    registry: Option<Registry>,
+    elsewhere: Option<Elsewhere>,
+    consul: weft_config::Consul,
+    registrations: Mutex<Vec<Registration>>,
 }
 
-/// What this process says of itself, and to whom.
-struct Registry {
-    consul: Arc<Consul>,
-    settings: weft_config::Consul,
-    registrations: Mutex<Vec<Registration>>,
+/// Who knows the domains of other processes.
+#[derive(Clone, Debug)]
+pub(crate) enum Elsewhere {
+    Consul(Arc<Consul>),
+    Dns(Arc<Dns>),
 }
 
 impl Discovery {
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
         let here = Arc::new(InProcess::default());
         let stated: Arc<dyn Resolver> = Arc::new(Static::new(stated(config)));
-        let registry = Registry::new(config.consul.clone())?;
-        let resolver = match &registry {
-            Some(registry) => Layered::new(vec![stated, Arc::clone(&here) as _], Arc::clone(&registry.consul) as _),
+        let elsewhere = Elsewhere::new(config)?;
+        let resolver = match &elsewhere {
+            Some(elsewhere) => Layered::new(vec![stated, Arc::clone(&here) as _], elsewhere.resolver()),
             None => Layered::new(vec![stated], Arc::clone(&here) as _),
         };
-        Ok(Self { here, resolver: Arc::new(resolver), registry })
+        let (consul, registrations) = (config.consul.clone(), Mutex::default());
+        Ok(Self { here, resolver: Arc::new(resolver), elsewhere, consul, registrations })
     }
 
     pub(crate) fn resolver(&self) -> Arc<dyn Resolver> {
         Arc::clone(&self.resolver)
     }
 
-    /// The registry that is shared with other processes, if there is one.
-    pub(crate) fn registry(&self) -> Option<Arc<Consul>> {
-        self.registry.as_ref().map(|registry| Arc::clone(&registry.consul))
+    /// Who knows the domains of other processes, if anybody does.
+    pub(crate) fn elsewhere(&self) -> Option<Elsewhere> {
+        self.elsewhere.clone()
     }
 
     /// Tells the domains of this process about one of them.
@@ -61,23 +66,39 @@ impl Discovery {
         self.here.register(domain, address);
     }
 
-    /// Tells everyone about a domain that serves.
+    /// Tells everyone about a domain that serves. DNS is told by whoever runs the process.
     pub(crate) fn announce(&self, store: Store, addresses: &BTreeMap<&'static str, SocketAddr>) {
-        if let (Some(registry), Some(address)) = (&self.registry, addresses.get(store.domain())) {
-            registry.announce(store, *address);
+        let (Some(Elsewhere::Consul(consul)), Some(address)) = (&self.elsewhere, addresses.get(store.domain())) else { return };
+        let service = self.service(store.domain(), *address);
+        let health = move || {
+            let store = store.clone();
+            async move { store.ping().await.is_ok() }
+        };
+        self.registrations.lock().unwrap_or_else(PoisonError::into_inner).push(consul.register(service, health));
+    }
+
+    fn service(&self, domain: &str, address: SocketAddr) -> Service {
+        let listening = Some(address.ip()).filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string());
+        Service {
+            domain: domain.to_owned(),
+            host: self.consul.advertise.clone().or(listening),
+            port: address.port(),
+            tags: self.consul.tags.clone(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            zone: self.consul.zone.clone(),
+            weight: 1,
         }
     }
 
     /// Takes the domains of this process out of the registry.
     pub(crate) async fn withdraw(&self) {
-        let Some(registry) = &self.registry else { return };
-        let registrations = std::mem::take(&mut *registry.registrations.lock().unwrap_or_else(PoisonError::into_inner));
+        let registrations = std::mem::take(&mut *self.registrations.lock().unwrap_or_else(PoisonError::into_inner));
         registrations.into_iter().map(Registration::deregister).collect::<JoinSet<()>>().join_all().await;
     }
 
     /// Asks the registry about domains, and waits for its first answer about each.
     pub(crate) async fn locate<D: AsRef<str>>(&self, domains: impl IntoIterator<Item = D>) {
-        if self.registry.is_none() {
+        if self.elsewhere.is_none() {
             return;
         }
         let asked: Vec<_> = domains.into_iter().map(|domain| self.resolver.watch(domain.as_ref())).collect();
@@ -95,30 +116,41 @@ impl Discovery {
     }
 }
 
-impl Registry {
-    fn new(settings: weft_config::Consul) -> Result<Option<Self>, StartError> {
-        let Some(address) = settings.address.clone() else { return Ok(None) };
-        let reached = ConsulSettings { address, token: settings.token.clone(), ca_file: settings.ca_file.clone() };
-        Ok(Some(Self { consul: Arc::new(Consul::new(&reached)?), settings, registrations: Mutex::default() }))
+impl Elsewhere {
+    fn new(config: &Config) -> Result<Option<Self>, StartError> {
+        match (&config.consul.address, &config.dns.name) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(StartError::TwoRegistries),
+            (Some(address), None) => {
+                let (token, ca_file) = (config.consul.token.clone(), config.consul.ca_file.clone());
+                let consul = Consul::new(&ConsulSettings { address: address.clone(), token, ca_file })?;
+                Ok(Some(Self::Consul(Arc::new(consul))))
+            }
+            (None, Some(name)) => {
+                let name = name.clone();
+                let question = match config.dns.port {
+                    Some(port) => Question::Address { name, port },
+                    None => Question::Service { name },
+                };
+                let settings = DnsSettings { servers: config.dns.servers.clone(), ..DnsSettings::new(question) };
+                Ok(Some(Self::Dns(Arc::new(Dns::new(settings)?))))
+            }
+        }
     }
 
-    fn announce(&self, store: Store, address: SocketAddr) {
-        let listening = Some(address.ip()).filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string());
-        let service = Service {
-            domain: store.domain().to_owned(),
-            host: self.settings.advertise.clone().or(listening),
-            port: address.port(),
-            tags: self.settings.tags.clone(),
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            zone: self.settings.zone.clone(),
-            weight: 1,
-        };
-        let health = move || {
-            let store = store.clone();
-            async move { store.ping().await.is_ok() }
-        };
-        let registration = self.consul.register(service, health);
-        self.registrations.lock().unwrap_or_else(PoisonError::into_inner).push(registration);
+    fn resolver(&self) -> Arc<dyn Resolver> {
+        match self {
+            Self::Consul(consul) => Arc::clone(consul) as _,
+            Self::Dns(dns) => Arc::clone(dns) as _,
+        }
+    }
+
+    /// Whether it does not answer, so that domains are where they were last known.
+    pub(crate) fn is_stale(&self) -> bool {
+        match self {
+            Self::Consul(consul) => consul.is_stale(),
+            Self::Dns(dns) => dns.is_stale(),
+        }
     }
 }
 

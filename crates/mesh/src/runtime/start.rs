@@ -6,8 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, sync::watch};
 use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE, RateLimits};
 use weft_call::{Contract, LimitScope};
 use weft_config::Config;
@@ -18,7 +17,7 @@ use weft_workload_identity::{CertificateSource, DevelopmentCa, WorkloadName};
 use super::{Migrations, Running, Runtime, Tasks, discovery::Discovery};
 use crate::{
     Domain, StartError,
-    admin::{self, Health},
+    admin::{self, Health, Phase},
     context::Parts,
     domain::Started,
     job::{EXPIRE_ANSWERS, EXPIRE_ANSWERS_PERIOD, Job, Run},
@@ -88,13 +87,13 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     for job in &jobs {
         background.spawn(job.clone().repeat(clock.clone(), background.token()));
     }
-    let draining = CancellationToken::new();
+    let phase = watch::Sender::new(Phase::Starting);
     let mut admin_address = None;
     if admin {
         let listener = listen("the admin port", config.admin.listen(), "admin.port").await?;
         admin_address = listener.local_addr().ok();
         let named = addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect();
-        let health = Health::new(named, discovery.registry(), draining.clone(), metrics.clone());
+        let health = Health::new(named, discovery.elsewhere(), phase.subscribe(), metrics.clone());
         background.spawn(admin::serve(listener, health, background.token()));
     }
     for store in &stores {
@@ -111,7 +110,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         clock,
         jobs,
         health,
-        draining,
+        phase,
         servers,
         background,
     })
@@ -135,7 +134,7 @@ fn check_names(domains: &[Domain]) -> Result<(), StartError> {
 
 /// Every domain that is called is in this process, or something says where it is.
 fn check_callees(config: &Config, domains: &[Domain], contracts: &[&'static Contract]) -> Result<(), StartError> {
-    if config.consul.address.is_some() {
+    if config.finds_domains() {
         return Ok(());
     }
     let is_known = |callee: &str| is_here(domains, callee) || config.mesh.upstreams.contains_key(callee);

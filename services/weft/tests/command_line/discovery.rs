@@ -1,4 +1,4 @@
-//! Processes that find each other through a real Consul agent.
+//! Processes that find each other through a real Consul agent, by its API and by DNS.
 
 use std::{
     thread::sleep,
@@ -88,6 +88,21 @@ fn a_domain_is_found_where_it_registered_moves_and_stays_known_while_consul_is_g
 }
 
 #[test]
+fn a_domain_is_found_by_its_name() {
+    let (given, agent) = (weft(), agent());
+    assert_eq!(given.run(&["migrate"]).code, Some(0));
+    let mut auth = serve(&given, &agent, "auth");
+    let port = address(&auth.addresses(), "auth").rsplit_once(':').unwrap().1.to_owned();
+    // Consul answers by DNS as well: here it stands for the name servers of a cluster.
+    let settings = ["dns.name={domain}.service.consul.", &format!("dns.port={port}"), &format!("dns.servers={}", agent.dns())];
+    let flags = settings.map(|setting| ["--set", setting]).concat();
+    let mut edge = given.start(&[&["serve", "edge"][..], &FREE_PORTS, &flags].concat());
+    until(address(&edge.addresses(), "edge"), "/api/v1/auth/register", 201);
+    assert_eq!(edge.stop("-TERM").code(), Some(0));
+    assert_eq!(auth.stop("-TERM").code(), Some(0));
+}
+
+#[test]
 fn a_domain_starts_before_those_that_it_calls() {
     let (given, agent) = (weft(), agent());
     assert_eq!(given.run(&["migrate"]).code, Some(0));
@@ -97,11 +112,15 @@ fn a_domain_starts_before_those_that_it_calls() {
 }
 
 #[test]
-fn settings_of_consul_that_cannot_work_end_the_start() {
+fn settings_that_cannot_work_end_the_start() {
     let given = weft();
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let words = [&["serve", "auth"][..], &FREE_PORTS, &["--set", "consul.address=https://127.0.0.1:1"]].concat();
     let refused = given.run(&words);
     assert_eq!(refused.code, Some(78), "{}", refused.stderr);
     assert!(refused.sentence().contains("set consul.ca_file"), "{}", refused.stderr);
+    let both = ["--set", "consul.address=127.0.0.1:1", "--set", "dns.name={domain}.local."];
+    let refused = given.run(&[&["serve", "auth"][..], &FREE_PORTS, &both].concat());
+    assert_eq!(refused.code, Some(78), "{}", refused.stderr);
+    assert!(refused.sentence().contains("both set"), "{}", refused.stderr);
 }
