@@ -51,6 +51,7 @@ pub use section::admin::Admin;
 pub use section::auth::Auth;
 pub use section::consul::Consul;
 pub use section::database::Database;
+pub use section::dns::Dns;
 pub use section::domains::Domains;
 pub use section::edge::Edge;
 pub use section::log::{Log, LogFormat};
@@ -76,6 +77,9 @@ pub struct Config {
     /// Shared discovery.
     #[serde(default)]
     pub consul: Consul,
+    /// Discovery by the names of a cluster.
+    #[serde(default)]
+    pub dns: Dns,
     /// The front door.
     pub edge: Edge,
     /// The operators' port: health, metrics.
@@ -101,6 +105,12 @@ impl Config {
     /// The first setting that is unknown or malformed, or a file that cannot be read.
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         load::load(sources)
+    }
+
+    /// Whether domains of other processes are found by asking a registry or name servers, so that no
+    /// setting needs to say where each is.
+    pub const fn finds_domains(&self) -> bool {
+        self.consul.address.is_some() || self.dns.name.is_some()
     }
 
     /// The folder of certificates: `mesh.certificates`, or else `certificates` in the data directory.

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod consul;
 pub(crate) mod database;
+pub(crate) mod dns;
 pub(crate) mod domains;
 pub(crate) mod edge;
 pub(crate) mod log;
@@ -24,6 +25,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         database::SETTINGS,
         redis::SETTINGS,
         consul::SETTINGS,
+        dns::SETTINGS,
         edge::SETTINGS,
         admin::SETTINGS,
         mesh::SETTINGS,

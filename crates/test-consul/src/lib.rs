@@ -8,7 +8,7 @@
 mod ports;
 mod process;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -123,5 +123,10 @@ impl Agent {
     /// Its address over HTTPS, by the name that its certificate should have.
     pub fn https(&self) -> Result<Url, TestConsulError> {
         Ok(Url::parse(&format!("https://localhost:{}", self.ports.https))?)
+    }
+
+    /// Where it answers DNS queries for `<domain>.service.consul.`.
+    pub fn dns(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.dns))
     }
 }
