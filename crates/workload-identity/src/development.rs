@@ -169,6 +169,11 @@ impl CertificateSource for DevelopmentCa {
     fn roots(&self) -> Arc<Roots> {
         Arc::clone(&self.roots)
     }
+
+    fn next_expiry(&self) -> Option<SystemTime> {
+        let leaves = self.leaves.read().unwrap_or_else(PoisonError::into_inner);
+        leaves.values().map(|identity| identity.not_after()).min()
+    }
 }
 
 impl fmt::Debug for DevelopmentCa {

@@ -69,8 +69,17 @@ pub(crate) fn write(folder: &Path, name: &str, content: &[u8], mode: u32) -> Res
 
 /// All certificates of a PEM file; at least one.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
-    let text = read(path, None)?;
-    let certificates = CertificateDer::pem_slice_iter(&text)
+    parse_certificates(path, &read(path)?)
+}
+
+/// The private key of a PEM file whose permission bits are within `allowed`.
+pub(crate) fn private_key(path: &Path, allowed: u32) -> Result<PrivateKeyDer<'static>, IdentityError> {
+    parse_private_key(path, &read_private(path, allowed)?)
+}
+
+/// All certificates in what a file held; at least one.
+pub(crate) fn parse_certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let certificates = CertificateDer::pem_slice_iter(text)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| IdentityError::Pem { path: path.to_owned(), what: "certificate", source })?;
     if certificates.is_empty() {
@@ -79,14 +88,23 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
-/// The private key of a PEM file whose permission bits are within `allowed`.
-pub(crate) fn private_key(path: &Path, allowed: u32) -> Result<PrivateKeyDer<'static>, IdentityError> {
-    let text = read(path, Some(allowed))?;
-    PrivateKeyDer::from_pem_slice(&text).map_err(|source| IdentityError::Pem {
+/// The private key in what a file held.
+pub(crate) fn parse_private_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, IdentityError> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|source| IdentityError::Pem {
         path: path.to_owned(),
         what: "private key",
         source,
     })
+}
+
+/// What a file holds.
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    read_limited(path, None)
+}
+
+/// What a file holds whose permission bits are within `allowed`.
+pub(crate) fn read_private(path: &Path, allowed: u32) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    read_limited(path, Some(allowed))
 }
 
 /// Whether a file is there; an error that hides it is not taken for its absence.
@@ -100,7 +118,7 @@ pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
     move |source| IdentityError::File { action, path, source }
 }
 
-fn read(path: &Path, allowed: Option<u32>) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+fn read_limited(path: &Path, allowed: Option<u32>) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
     let file = File::open(path).map_err(failed("read", path))?;
     // The mode of the open file, not of the path: the two could differ by now.
     let metadata = file.metadata().map_err(failed("read", path))?;

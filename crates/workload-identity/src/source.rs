@@ -1,7 +1,8 @@
-//! Where certificates come from: the trait that the development CA, mounted files and later Consul implement.
+//! Where certificates come from: the trait that the development CA and mounted files implement.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::error::IdentityError;
 use crate::identity::Identity;
@@ -21,4 +22,9 @@ pub trait CertificateSource: fmt::Debug + Send + Sync + 'static {
 
     /// Who may vouch for peers, now.
     fn roots(&self) -> Arc<Roots>;
+
+    /// When the first of the certificates held now ceases to be valid; nothing while none is held.
+    ///
+    /// A source that renews keeps this in the future: one that comes near is worth an alarm.
+    fn next_expiry(&self) -> Option<SystemTime>;
 }

@@ -51,6 +51,7 @@ impl TimeProvider for StoppedClock {
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     roots: Arc<Roots>,
+    pem: String,
 }
 
 impl Authority {
@@ -73,6 +74,7 @@ impl Authority {
         let certificate = params.self_signed(&key).unwrap();
         let roots = [certificate.der().clone()];
         Arc::new(Self {
+            pem: certificate.pem(),
             issuer: Issuer::new(params, key),
             roots: Arc::new(Roots::new(trust_domain(), &roots, Arc::new(DomainPath)).unwrap()),
         })
@@ -95,6 +97,17 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (vec![certificate.der().clone()], key.into())
+    }
+
+    /// A chain and its key as PEM texts.
+    pub(crate) fn issue_pem(&self, params: &CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    /// The authority's own certificate.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
     }
 
     pub(crate) fn certified(&self, params: &CertificateParams) -> CertifiedKey {
@@ -131,5 +144,9 @@ impl CertificateSource for OneWorkload {
 
     fn roots(&self) -> Arc<Roots> {
         Arc::clone(&self.1)
+    }
+
+    fn next_expiry(&self) -> Option<SystemTime> {
+        Some(self.0.not_after())
     }
 }

@@ -194,3 +194,12 @@ fn a_certificate_says_who_it_is_for_and_nothing_more() {
     assert!(extended.server_auth && extended.client_auth && !extended.any && extended.other.is_empty());
     assert!(!leaf.basic_constraints().unwrap().unwrap().value.ca);
 }
+
+#[test]
+fn nothing_expires_before_a_certificate_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = open(&folder.path().join("ca")).unwrap();
+    assert_eq!(ca.next_expiry(), None);
+    let identity = ca.identity(&name("orders")).unwrap();
+    assert_eq!(ca.next_expiry(), Some(identity.not_after()));
+}

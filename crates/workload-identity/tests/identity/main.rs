@@ -6,4 +6,5 @@ mod development_ca;
 mod file_source;
 mod handshake;
 mod mutual_tls;
+mod rotation;
 mod signatures;

@@ -1,6 +1,7 @@
 //! Who gets through to whom.
 
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use rcgen::{ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
 use rustls::client::{ResolvesClientCert, Resumption};
@@ -294,6 +295,10 @@ impl CertificateSource for Rotating {
 
     fn roots(&self) -> Arc<Roots> {
         self.current().roots()
+    }
+
+    fn next_expiry(&self) -> Option<SystemTime> {
+        self.current().next_expiry()
     }
 }
 
