@@ -61,8 +61,11 @@ impl Keys {
     }
 }
 
-/// Whether no two hashes share a bit of the filter; keys of one hash always do.
+/// Whether no two hashes agree, or share a bit of the filter; keys of one hash always do.
 fn are_distinct(keys: &[u64]) -> bool {
+    if keys.len() <= 4 {
+        return (1..keys.len()).all(|i| keys[..i].iter().all(|other| other >> 32 != keys[i] >> 32));
+    }
     let mut filter = [0u64; FILTER];
     keys.iter().all(|key| {
         let word = &mut filter[(key >> 58) as usize % FILTER];

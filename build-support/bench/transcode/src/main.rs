@@ -1,7 +1,8 @@
 //! Measures all contenders in one run, interleaved, and prints the tables of `docs/benchmarks.md`.
 //!
 //! Each contender runs for a slice of time in each of seven rounds; its figure is the median of the rounds, so that
-//! what else the machine does falls on all alike. `--write FILE` also puts the tables into the file, between the
+//! what else the machine does falls on all alike. What counts is the time that the thread was on a processor, as the
+//! kernel tells it (Linux). `--write FILE` also puts the tables into the file, between the
 //! lines `<!-- transcode -->` and `<!-- /transcode -->`.
 
 #![allow(
@@ -13,9 +14,12 @@
 )]
 
 mod routes;
+mod stopwatch;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
+
+use stopwatch::Stopwatch;
 
 use weft_bench_transcode::{Contest, Shape, Size, Task};
 
@@ -64,9 +68,9 @@ fn measure(tasks: &[Task<'_>], bytes: usize, slice: Duration) -> Vec<f64> {
     for _ in 0..ROUNDS {
         for (i, (_, task)) in tasks.iter().enumerate() {
             let runs = (slice.as_secs_f64() / times[i]).max(1.0) as u64;
-            let start = Instant::now();
+            let start = Stopwatch::start();
             (0..runs).for_each(|_| task());
-            rounds[i].push(start.elapsed().as_secs_f64() / runs as f64);
+            rounds[i].push(start.seconds() / runs as f64);
         }
     }
     rounds.into_iter().map(|round| bytes as f64 / MIB / median(round)).collect()
@@ -96,7 +100,7 @@ fn write_to(path: &str, report: &str) -> anyhow::Result<()> {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
     let text = format!(
-        "{BEGIN}\n## Transcoding\n\n`just bench-transcode` on{}, release profile, no target-cpu; seven interleaved rounds, medians.\n\n{report}{END}",
+        "{BEGIN}\n## Transcoding\n\n`just bench-transcode` on{}, release profile, no target-cpu; processor time, seven interleaved rounds, medians.\n\nweft and prost-reflect learn the types at run time; pbjson and buffa generated code for them. Contenders go the whole way\nbetween JSON and wire, but those marked \"parse only\" stop at, and those marked \"print only\" begin with, a value of their own\ntype: half of the work, or less.\n\n{report}{END}",
         cpu.trim_start_matches(['\t', ' ', ':']).split('@').next().map(|name| format!(" {}", name.trim())).unwrap_or_default()
     );
     Ok(std::fs::write(path, format!("{before}{text}{after}"))?)
