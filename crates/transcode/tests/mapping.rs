@@ -277,6 +277,25 @@ fn fields_in_any_order_are_settled() {
 }
 
 #[test]
+fn a_repeated_key_is_found_among_any_number() {
+    let all = all();
+    for count in [2, 3, 4, 5, 12, 64, 65, 500] {
+        let entry = |key: usize, value: &str| format!(r#""key {key}":"{value}""#);
+        let entries: Vec<_> = (0..count).map(|key| entry(key, "a")).collect();
+        let whole = |entries: &[String]| format!(r#"{{"labels":{{{}}}}}"#, entries.join(","));
+        let wire = all.read(whole(&entries)).unwrap();
+        assert_eq!(all.print(&wire).unwrap(), whole(&entries), "{count} different keys are no repeat");
+        let again = [&entries[..], &[entry(count / 2, "b")]].concat();
+        assert_eq!(all.read(whole(&again)).unwrap_err().reason(), Reason::DuplicateKey, "{count} keys and one again");
+        // On the wire the last one wins.
+        let wire = [wire, all.read(whole(&[entry(count / 2, "b")])).unwrap()].concat();
+        let printed = all.print(&wire).unwrap();
+        assert_eq!(printed.matches("\":\"").count(), count, "{count} keys and one again");
+        assert!(printed.contains(&entry(count / 2, "b")), "{printed}");
+    }
+}
+
+#[test]
 fn packed_and_unpacked_are_both_read() {
     let all = all();
     // Field 21 (packed) as single values, field 22 (unpacked) packed, then both kinds in one run.
