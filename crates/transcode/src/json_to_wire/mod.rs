@@ -3,6 +3,9 @@
 //! The reader walks the text once and writes each value where it belongs; a length that needs more than the one byte
 //! kept for it moves its content by the missing bytes. There is no tree and no message in between: what must be
 //! remembered (fields seen, hashes of map keys) lies on two stacks that all levels share.
+//!
+//! Functions that take part in the recursion are inlined by force in optimised builds only. Without optimisation an
+//! inlined body keeps its own place on the stack, and the deepest message would not fit a thread's.
 
 mod any;
 mod mask;
@@ -142,7 +145,7 @@ impl Reader<'_> {
     }
 
     /// Goes one level down.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn enter(&mut self) -> Result<()> {
         match self.depth.checked_sub(1) {
             Some(depth) => {
@@ -153,7 +156,7 @@ impl Reader<'_> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn leave(&mut self) {
         self.depth += 1;
     }

@@ -98,7 +98,7 @@ impl Reader<'_> {
 
     /// The field that probably comes next. Most texts hold objects of one type after another, their members in one
     /// order: the one that followed the last time, whatever the order is. A wrong guess costs a comparison.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn guess(&self, last: usize, message: &Message) -> usize {
         match self.followers[last % FOLLOWERS] {
             0 => last - message.first as usize,
@@ -107,7 +107,7 @@ impl Reader<'_> {
     }
 
     /// Whether the key `,"name":` (without its comma) stands here; then it is consumed.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn is_key(&mut self, key: Text) -> bool {
         let text = self.schema.text();
         let (at, length) = (key.at as usize + 1, key.len as usize - 1);
@@ -161,7 +161,7 @@ impl Reader<'_> {
     }
 
     /// Writes a field of an object, once.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn member_field(&mut self, message: &Message, field: &Field, base: usize, index: usize) -> Result<()> {
         let bits = &mut self.seen[base + index / 64];
         if *bits >> (index % 64) & 1 != 0 {
@@ -181,7 +181,7 @@ impl Reader<'_> {
     }
 
     /// Whether a `null` stands here that means "absent".
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn at_absence(&self, field: &Field) -> bool {
         self.peek() == Some(b'n')
             && !(field.nullable && field.shape == Shape::Singular)
@@ -189,7 +189,7 @@ impl Reader<'_> {
     }
 
     /// Writes a field, tag included; `null` writes nothing.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn field(&mut self, field: &Field) -> Result<()> {
         if self.at_absence(field) {
             self.pos += 4;
@@ -203,7 +203,7 @@ impl Reader<'_> {
     }
 
     /// Writes tag and value, or nothing for the default of a field without presence.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn singular(&mut self, field: &Field) -> Result<Written> {
         self.out.room(SCALAR_ROOM)?;
         let mark = self.out.pos();
@@ -294,7 +294,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn entry(&mut self, field: &Field, key: Kind, value: &Field) -> Result<()> {
         if self.peek() != Some(b'"') {
             return Err(self.unexpected("a key").into());

@@ -26,7 +26,7 @@ fn written(zero: bool) -> Written {
 
 impl<'a> Reader<'a> {
     /// Writes one value without its tag. Room for [`SCALAR_ROOM`] must be there.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn value(&mut self, field: &Field) -> Result<Written> {
         match field.kind {
             Kind::String => self.string_value(),
@@ -50,25 +50,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn varint_value(&mut self, value: u64) -> Written {
         self.out.varint(value);
         written(value == 0)
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn fixed32_value(&mut self, value: u32) -> Written {
         self.out.block(value.to_le_bytes(), 4);
         written(value == 0)
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn fixed64_value(&mut self, value: u64) -> Written {
         self.out.block(value.to_le_bytes(), 8);
         written(value == 0)
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn message_value(&mut self, field: &Field) -> Result<Written> {
         let begin = self.out.begin_length()?;
         self.message(field.target)?;
@@ -83,14 +83,14 @@ impl<'a> Reader<'a> {
         Ok(Written::Value)
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn string_value(&mut self) -> Result<Written> {
         let quoted = self.string()?;
         self.quoted_value(quoted)
     }
 
     /// Writes length and content of a string.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn quoted_value(&mut self, quoted: Quoted) -> Result<Written> {
         let json: &'a [u8] = self.json;
         let length = quoted.end - quoted.start;
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         Ok(written(!value))
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn signed(&mut self, min: i64, max: i64) -> Result<i64> {
         match self.peek() {
             Some(b'-' | b'0'..=b'9') => {
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn unsigned(&mut self, max: u64) -> Result<u64> {
         match self.peek() {
             Some(b'-' | b'0'..=b'9') => match number::plain(self.json, self.pos) {
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn double(&mut self) -> Result<f64> {
         match self.peek() {
             Some(b'-' | b'0'..=b'9') => {
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn float(&mut self) -> Result<f32> {
         match self.peek() {
             Some(b'-' | b'0'..=b'9') => {
@@ -276,7 +276,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Writes a map key without its tag: the content of a string, whatever the key's type.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn key_value(&mut self, kind: Kind, quoted: Quoted) -> Result<()> {
         if kind == Kind::String {
             return self.quoted_value(quoted).map(drop);

@@ -21,7 +21,7 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Marks, in the top bit of its byte, the first quote, backslash or control character of a word, if there is one.
 /// Marks above the first may be false.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn special(word: u64) -> u64 {
     let quote = (word ^ QUOTES).wrapping_sub(ONES);
     let backslash = (word ^ BACKSLASHES).wrapping_sub(ONES);
@@ -30,12 +30,12 @@ pub(crate) fn special(word: u64) -> u64 {
 }
 
 impl<'a> Reader<'a> {
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn peek(&self) -> Option<u8> {
         self.json.get(self.pos).copied()
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn space(&mut self) {
         if let Some(&byte) = self.json.get(self.pos)
             && byte > b' '
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn expect(&mut self, byte: u8, what: &'static str) -> Result<()> {
         if self.peek() == Some(byte) {
             self.pos += 1;
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Consumes `word` if it stands here.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn eat(&mut self, word: &[u8]) -> bool {
         let found = self.json[self.pos..].starts_with(word);
         self.pos += if found { word.len() } else { 0 };
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
     }
 
     /// After a member or an element: whether another follows. `close` ends the list.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn more(&mut self, close: u8, expected: &'static str) -> Result<bool> {
         self.space();
         match self.peek() {
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Behind an opening bracket: whether the list is empty; then it is consumed.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn empty(&mut self, close: u8) -> bool {
         self.space();
         let empty = self.peek() == Some(close);
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a string and checks its escapes' shape, but not what they mean.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn string(&mut self) -> Result<Quoted> {
         if self.peek() != Some(b'"') {
             return Err(self.mismatch("a string").into());
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Calls `read` with the content of a string.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn content<R>(&mut self, quoted: Quoted, read: impl FnOnce(&Self, &[u8]) -> Result<R, Reason>) -> Result<R> {
         if !quoted.escaped {
             return Ok(read(self, &self.json[quoted.start..quoted.end])?);
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn colon(&mut self) -> Result<()> {
         self.space();
         self.expect(b':', "a colon")?;

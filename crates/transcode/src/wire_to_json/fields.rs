@@ -9,7 +9,7 @@ use crate::wire;
 
 impl Printer<'_> {
     /// Prints an object. Every member begins with a comma; the first becomes the brace.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn object(&mut self, message: &Message, start: usize, end: usize) -> Result<(), Halt> {
         self.enter()?;
         let mark = self.out.pos();
@@ -19,7 +19,7 @@ impl Printer<'_> {
     }
 
     /// Turns the comma at `mark` into the opening bracket, and closes.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn close(&mut self, mark: usize, opening: u8, closing: u8) -> Result<(), Halt> {
         self.out.room(2)?;
         if self.out.pos() == mark {
@@ -68,7 +68,7 @@ impl Printer<'_> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn field<const BARE: bool>(&mut self, field: &Field, tag: u32, pos: &mut usize, end: usize) -> Result<(), Halt> {
         if field.shape == Shape::Singular {
             return match field.kind {
@@ -107,7 +107,7 @@ impl Printer<'_> {
     }
 
     /// Prints `,"name":`.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn key<const BARE: bool>(&mut self, field: &Field) -> Result<(), Halt> {
         if !BARE {
             let key = if self.options.original_names { field.original_key } else { field.json_key };
@@ -119,7 +119,7 @@ impl Printer<'_> {
 
     /// Prints key and value, or nothing for the default of a field without presence and an unknown value of a closed
     /// enum.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn singular<const BARE: bool>(&mut self, field: &Field, scalar: Scalar) -> Result<(), Halt> {
         if field.implicit && !BARE && !self.options.defaults && scalar.is_default(field.kind) {
             return Ok(());
@@ -156,7 +156,7 @@ impl Printer<'_> {
     }
 
     /// Prints one element behind a comma.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn element(&mut self, field: &Field, tag: u32, pos: &mut usize, end: usize) -> Result<(), Halt> {
         self.out.room(SCALAR_ROOM)?;
         match field.kind {
@@ -179,7 +179,7 @@ impl Printer<'_> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn scalar_element(&mut self, field: &Field, scalar: Scalar) -> Result<(), Halt> {
         if field.kind == Kind::Enum && !self.is_enum_value(field, scalar) {
             return Ok(());
@@ -195,7 +195,7 @@ impl Printer<'_> {
     }
 
     /// Prints the values up to `stop`, each behind a comma.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn packed_values(&mut self, field: &Field, pos: &mut usize, stop: usize, count: &mut usize) -> Result<(), Halt> {
         while *pos < stop {
             self.out.room(SCALAR_ROOM)?;
@@ -267,7 +267,7 @@ impl Printer<'_> {
 
     /// The hash of a key, of the bytes on the wire: those in the output were written a moment ago, and reading them
     /// back in other pieces would wait for that.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn key_hash(&mut self, kind: Kind, key: Scalar) -> u64 {
         match key {
             Scalar::Range(start, end) => self.keys.hash(&self.wire[start..end]),
@@ -276,7 +276,7 @@ impl Printer<'_> {
     }
 
     /// Prints `,"key"` and returns where the quote stands.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn map_key(&mut self, kind: Kind, key: Scalar) -> Result<usize, Halt> {
         self.out.room(SCALAR_ROOM)?;
         self.out.byte(b',');

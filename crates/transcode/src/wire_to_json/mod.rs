@@ -5,6 +5,9 @@
 //! repeated. The printer notices that ([`Halt::Unordered`]), drops what it wrote and starts over in the *settled*
 //! way: each message is indexed first, its fields are sorted, the last value wins, and the pieces of a message are
 //! read as one. Both ways are linear in the input, and there are at most two passes.
+//!
+//! Functions that take part in the recursion are inlined by force in optimised builds only. Without optimisation an
+//! inlined body keeps its own place on the stack, and the deepest message would not fit a thread's.
 
 mod fields;
 mod order;
@@ -160,7 +163,7 @@ impl Printer<'_> {
     }
 
     /// Goes one level down.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn enter(&mut self) -> Result<(), Halt> {
         match self.depth.checked_sub(1) {
             Some(depth) => {
@@ -171,13 +174,13 @@ impl Printer<'_> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn leave(&mut self) {
         self.depth += 1;
     }
 
     /// Prints the message in `wire[start..end]`.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn message(&mut self, id: u32, start: usize, end: usize) -> Result<(), Halt> {
         let message = self.schema.get(id);
         if message.form == Form::Plain && !self.settled {

@@ -15,13 +15,13 @@ pub(super) struct Order {
 
 impl Order {
     /// One more than the highest field so far.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn next(&self) -> usize {
         self.next
     }
 
     /// Notes the field with local index `index`. With `ascending`, none may come behind a higher one.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn take(&mut self, message: &Message, field: &Field, index: usize, ascending: bool) -> Result<(), Halt> {
         let bit = if index < 64 { 1 << index } else { 0 };
         if index >= self.next {

@@ -27,7 +27,7 @@ pub(super) enum Scalar {
 
 impl Scalar {
     /// Reads a value whose tag was read.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn read(wire: &[u8], pos: &mut usize, kind: Kind) -> Read<Self> {
         Ok(match kind {
             Kind::String | Kind::Bytes | Kind::Message | Kind::Group => {
@@ -45,7 +45,7 @@ impl Scalar {
         if kind.packable() { Self::Bits(0) } else { Self::Range(at, at) }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn is_default(self, kind: Kind) -> bool {
         match self {
             Self::Range(start, end) => start == end,
@@ -55,7 +55,7 @@ impl Scalar {
 }
 
 /// The bits that count: a varint may carry more than a 32-bit type holds.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(super) fn narrow(kind: Kind, bits: u64) -> u64 {
     match kind {
         Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum => bits & 0xffff_ffff,
@@ -66,7 +66,7 @@ pub(super) fn narrow(kind: Kind, bits: u64) -> u64 {
 
 impl Printer<'_> {
     /// Whether the number is a value of its enum: any is, unless the enum is closed.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn is_enum_value(&self, field: &Field, scalar: Scalar) -> bool {
         let declared = &self.schema.enums[field.target as usize];
         match scalar {
@@ -76,7 +76,7 @@ impl Printer<'_> {
     }
 
     /// Prints a value. [`SCALAR_ROOM`] must be there.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn scalar(&mut self, field: &Field, scalar: Scalar) -> Result<(), Halt> {
         match scalar {
             Scalar::Range(start, end) if field.kind == Kind::String => self.string(start, end),
@@ -100,7 +100,7 @@ impl Printer<'_> {
     }
 
     /// Prints an integer or a bool without quotes.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn integer_or_bool(&mut self, kind: Kind, bits: u64) {
         match kind {
             Kind::Int32 | Kind::Sfixed32 => self.signed(i64::from(bits as i32)),
@@ -114,7 +114,7 @@ impl Printer<'_> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn signed(&mut self, value: i64) {
         if value < 0 {
             self.out.byte(b'-');
@@ -122,7 +122,7 @@ impl Printer<'_> {
         self.unsigned(value.unsigned_abs());
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn unsigned(&mut self, value: u64) {
         if value < 100_000_000 {
             return self.leading_digits(value as u32);
@@ -131,7 +131,7 @@ impl Printer<'_> {
     }
 
     /// Prints a number below 10^8 without leading zeros.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn leading_digits(&mut self, value: u32) {
         if value < 10 {
             return self.out.byte(b'0' + value as u8);
@@ -230,7 +230,7 @@ impl Printer<'_> {
     }
 
     /// Prints `wire[start..end]` as a string.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn string(&mut self, start: usize, end: usize) -> Result<(), Halt> {
         self.out.room(end - start + 2)?;
         self.out.byte(b'"');
@@ -260,7 +260,7 @@ impl Printer<'_> {
     }
 
     /// Eight bytes of the wire; those behind the first `left` are spaces.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn word(&self, at: usize, left: usize) -> u64 {
         let word = match self.wire.get(at..).and_then(<[u8]>::first_chunk::<8>) {
             Some(chunk) => u64::from_le_bytes(*chunk),
