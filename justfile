@@ -59,6 +59,10 @@ proof:
     bash build-support/scenarios/crash.sh sqlite --orders 6000 --kills 100
     bash build-support/scenarios/crash.sh postgresql --orders 6000 --kills 100
 
+# Measure the transcoder against its peers in one run, and write docs/benchmarks.md.
+bench-transcode:
+    cargo run --locked --release -p weft-bench-transcode -- --write docs/benchmarks.md
+
 # Remove the records that `just up` left in this folder.
 clean-data:
     rm -rf .weft

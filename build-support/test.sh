@@ -41,6 +41,7 @@ servers_start_redis || exit
 
 step "tests of the workspace" cargo_test --workspace
 step "the protobuf conformance suite" bash build-support/conformance.sh
+step "fuzzing the transcoder" bash build-support/fuzz.sh 60
 step "a domain in a repository of its own" greeter
 step "the binary of the README" cargo build --release --locked
 step "the README's first order on SQLite" bash build-support/scenarios/first-order.sh sqlite
