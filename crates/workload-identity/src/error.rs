@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use rustls::pki_types::pem;
+use weft_consul::ConsulError;
 
 use crate::names::{WorkloadName, WorkloadNameError};
 use crate::peer::PeerError;
@@ -97,6 +98,20 @@ pub enum IdentityError {
     /// A workload's id would not be a valid SPIFFE id.
     #[error("cannot name the workload: {0}")]
     Id(#[from] SpiffeIdError),
+    /// The Consul agent cannot be asked.
+    #[error("no certificates from Consul: {0}")]
+    Consul(#[from] ConsulError),
+    /// What the Consul agent gave is not the PEM it should be.
+    #[error("Consul gave no usable {what}: {source}")]
+    ConsulPem {
+        /// What it should be: `certificate`, `private key`, `root certificate`.
+        what: &'static str,
+        /// What the parser answered.
+        source: pem::Error,
+    },
+    /// The Consul cluster's trust domain is none.
+    #[error("the trust domain of the Consul cluster is none: {0}")]
+    ConsulTrustDomain(SpiffeIdError),
     /// The key can sign in no scheme that verifiers accept.
     #[error("the workload's key supports no accepted signature scheme")]
     NoSignatureScheme,

@@ -20,11 +20,13 @@
 //!
 //! # Recovery
 //!
-//! A certificate that cannot be had or a peer that cannot be trusted ends the handshake, never weakens it. The errors
+//! A source that cannot renew keeps what it has and raises an alarm; [`CertificateSource::next_expiry`] tells how long that
+//! will do. A certificate that cannot be had or a peer that cannot be trusted ends the handshake, never weakens it. The errors
 //! name the file, the certificate or the id that is at fault.
 //!
 //! [X.509-SVID]: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md
 
+mod consul;
 mod development;
 mod error;
 mod files;
@@ -38,6 +40,7 @@ mod source;
 mod spiffe;
 mod tls;
 
+pub use consul::{ConsulConnect, ConsulService};
 pub use development::DevelopmentCa;
 pub use error::IdentityError;
 pub use files::FileSource;
@@ -49,3 +52,4 @@ pub use signature::{Signature, sign, verify};
 pub use source::CertificateSource;
 pub use spiffe::{SpiffeId, SpiffeIdError, TrustDomain};
 pub use tls::{client_config, server_config};
+pub use weft_consul::{ConsulError, ConsulSettings};

@@ -49,6 +49,11 @@ impl Roots {
         self.names.as_ref()
     }
 
+    /// Whether both trust the same: the same trust domain, and the same certificates in the same order.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.trust_domain == other.trust_domain && self.anchors == other.anchors
+    }
+
     pub(crate) fn anchors(&self) -> &[TrustAnchor<'static>] {
         &self.anchors
     }

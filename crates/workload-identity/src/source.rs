@@ -1,4 +1,4 @@
-//! Where certificates come from: the trait that the development CA and mounted files implement.
+//! Where certificates come from: the trait that the development CA, mounted files and Consul implement.
 
 use std::fmt;
 use std::sync::Arc;

@@ -7,38 +7,21 @@
 //! endpoints stay and one warning is logged; see [`Consul::is_stale`], [`cursor`] and
 //! [`registration`].
 
-mod client;
 mod cursor;
-mod error;
 mod outage;
 mod registration;
 mod watch;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use secrecy::SecretString;
 use tokio::sync::watch::Receiver;
-use url::Url;
+use weft_consul::Client;
 
 use crate::{Endpoints, Resolver, followed::Followed};
-use client::Client;
 use outage::Outage;
 
-pub use error::ConsulError;
 pub use registration::{Registration, Service};
-
-/// How an agent is reached.
-#[derive(Clone, Debug)]
-pub struct ConsulSettings {
-    /// Its address: `http://127.0.0.1:8500`.
-    pub address: Url,
-    /// The ACL token: `service:write` for the domains of this process, `service:read` and `node:read`
-    /// for those that they call. It travels as readable as everything else unless the address is
-    /// https.
-    pub token: Option<SecretString>,
-    /// The PEM file of the authority that signed the agent's certificate; an https address needs it.
-    pub ca_file: Option<PathBuf>,
-}
+pub use weft_consul::{ConsulError, ConsulSettings};
 
 /// The instances that a Consul agent knows of. Domains are followed from the first time that they
 /// are asked for until this is dropped.

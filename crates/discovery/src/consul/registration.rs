@@ -120,14 +120,15 @@ where
             break;
         }
     }
-    if let Err(error) = agent.client.deregister(&id).await {
+    if let Err(error) = agent.client.put(&["v1", "agent", "service", "deregister", &id], None, &()).await {
         tracing::warn!(id, %error, "this instance could not be deregistered: its check will fail by itself");
     }
     agent.outage.succeeded(&task);
 }
 
 async fn update(agent: &Agent, id: &str, is_healthy: bool) -> Result<(), ConsulError> {
-    agent.client.update_check(&format!("service:{id}"), &Update { status: status(is_healthy) }).await
+    let check = format!("service:{id}");
+    agent.client.put(&["v1", "agent", "check", "update", &check], None, &Update { status: status(is_healthy) }).await
 }
 
 async fn register(agent: &Agent, id: &str, service: &Service, is_healthy: bool) -> Result<(), ConsulError> {
@@ -142,7 +143,7 @@ async fn register(agent: &Agent, id: &str, service: &Service, is_healthy: bool) 
         weights: Weights { passing: service.weight.max(1), warning: 1 },
         check: Check { ttl: TTL, status: status(is_healthy), remove_after: REMOVE_AFTER },
     };
-    agent.client.register(&definition).await
+    agent.client.put(&["v1", "agent", "service", "register"], Some("replace-existing-checks"), &definition).await
 }
 
 const fn status(is_healthy: bool) -> &'static str {

@@ -46,7 +46,8 @@ pub(super) async fn follow(agent: Arc<Agent>, domain: String, endpoints: watch::
 }
 
 async fn ask(agent: &Agent, domain: &str, cursor: &mut Cursor) -> Result<Vec<Endpoint>, ConsulError> {
-    let answer = agent.client.passing(domain, cursor.index(), cursor.wait(Instant::now())).await?;
+    let path = ["v1", "health", "service", domain];
+    let answer = agent.client.get(&path, Some("passing"), cursor.index(), cursor.wait(Instant::now())).await?;
     let found = endpoints(&answer.body)?;
     cursor.answered(answer.index, Instant::now());
     Ok(found)

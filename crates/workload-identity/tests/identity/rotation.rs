@@ -14,16 +14,15 @@ use rustls::{ClientConfig, ServerConfig};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
-use tracing_subscriber::fmt::MakeWriter;
 use weft_workload_identity::{CertificateSource, DomainPath, FileSource, client_config, server_config};
 
 use crate::authority::{Authority, DAY, name, spiffe, trust_domain};
 use crate::handshake::talk;
+use crate::log::Log;
+use crate::until;
 
 const PERIOD: Duration = Duration::from_millis(5);
-const LIMIT: Duration = Duration::from_secs(20);
 
 /// A folder with one workload's secret, replaced as the kubelet does: all files by one rename of a link.
 struct Secret {
@@ -86,15 +85,6 @@ fn write(path: &Path, content: &str) {
     let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new).unwrap();
     file.write_all(content.as_bytes()).unwrap();
     fs::rename(new, path).unwrap();
-}
-
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let waiting = async {
-        while !holds() {
-            sleep(PERIOD).await;
-        }
-    };
-    assert!(timeout(LIMIT, waiting).await.is_ok(), "{what}");
 }
 
 /// Both ends of a connection.
@@ -207,40 +197,6 @@ fn leaf(source: &FileSource, workload: &str) -> Vec<u8> {
 /// Waits until the source has taken another certificate for the workload.
 async fn renewed(source: &FileSource, workload: &str, last: &[u8]) {
     until("the new certificate is not taken", || leaf(source, workload) != last).await;
-}
-
-/// What this thread logs.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn capture(&self) -> tracing::subscriber::DefaultGuard {
-        tracing::subscriber::set_default(tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone()).finish())
-    }
-
-    fn lines(&self, level: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains(level)).map(str::to_owned).collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 #[tokio::test]

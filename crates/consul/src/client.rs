@@ -1,4 +1,4 @@
-//! The four requests to an agent that discovery needs.
+//! HTTP to one agent.
 //!
 //! Why not a crate: `rs-consul` registers in the catalogue only, without the agent's checks;
 //! `consulrs` and `consul` stand still since 2021 on an HTTP stack that brings OpenSSL or a second
@@ -8,7 +8,7 @@
 //! Every request has a limit of time and its answer one of size. The token is in a header that
 //! `Debug` does not show.
 
-use std::{path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -27,7 +27,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use url::Url;
 
-use super::{ConsulError, ConsulSettings};
+use crate::{ConsulError, ConsulSettings};
 
 /// For everything but blocking queries, which wait on purpose.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -41,23 +41,24 @@ const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
 const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
 
 /// What the agent answered.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// The state of the catalogue that it stands for; 0 if the agent did not say.
-    pub(super) index: u64,
-    pub(super) body: Bytes,
+pub struct Answer {
+    /// The state of the agent's knowledge that it stands for; 0 if the agent did not say.
+    pub index: u64,
+    /// The JSON text. It may hold a private key, so `Debug` does not show it.
+    pub body: Bytes,
 }
 
 /// Speaks to one agent.
 #[derive(Debug)]
-pub(super) struct Client {
+pub struct Client {
     http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     address: Url,
     token: Option<HeaderValue>,
 }
 
 impl Client {
-    pub(super) fn new(settings: &ConsulSettings) -> Result<Self, ConsulError> {
+    /// Speaks to nobody yet. Fails when the settings do not suit each other or the authority's file cannot be used.
+    pub fn new(settings: &ConsulSettings) -> Result<Self, ConsulError> {
         let address = settings.address.clone();
         if address.cannot_be_a_base() {
             return Err(ConsulError::Address(address));
@@ -75,11 +76,10 @@ impl Client {
         Ok(Self { http: HttpClient::builder(TokioExecutor::new()).build(connector), address, token: token(settings)? })
     }
 
-    /// The passing instances of a service, by a blocking query: with an index above 0 it is answered
-    /// when the catalogue has changed since, or after `wait` and up to a sixteenth more.
-    pub(super) async fn passing(&self, service: &str, index: u64, wait: Duration) -> Result<Answer, ConsulError> {
-        let mut url = self.url(&["v1", "health", "service", service])?;
-        url.query_pairs_mut().append_pair("passing", "true");
+    /// `GET`s a path, by a blocking query: with an index above 0 it is answered when what the agent knows has changed
+    /// since, or after `wait` and up to a sixteenth more. `flag` is a parameter of the query, if one is needed.
+    pub async fn get(&self, path: &[&str], flag: Option<&str>, index: u64, wait: Duration) -> Result<Answer, ConsulError> {
+        let mut url = self.url(path, flag)?;
         let mut limit = REQUEST_LIMIT;
         if index > 0 {
             let wait_text = format!("{}ms", wait.as_millis());
@@ -89,23 +89,11 @@ impl Client {
         self.send(Method::GET, &url, Bytes::new(), limit).await
     }
 
-    pub(super) async fn register(&self, service: &impl Serialize) -> Result<(), ConsulError> {
-        let mut url = self.url(&["v1", "agent", "service", "register"])?;
-        url.query_pairs_mut().append_pair("replace-existing-checks", "true");
-        self.put(&url, service).await
-    }
-
-    pub(super) async fn update_check(&self, check: &str, update: &impl Serialize) -> Result<(), ConsulError> {
-        self.put(&self.url(&["v1", "agent", "check", "update", check])?, update).await
-    }
-
-    pub(super) async fn deregister(&self, id: &str) -> Result<(), ConsulError> {
-        self.put(&self.url(&["v1", "agent", "service", "deregister", id])?, &()).await
-    }
-
-    async fn put(&self, url: &Url, body: &impl Serialize) -> Result<(), ConsulError> {
+    /// `PUT`s a body as JSON.
+    pub async fn put(&self, path: &[&str], flag: Option<&str>, body: &impl Serialize) -> Result<(), ConsulError> {
+        let url = self.url(path, flag)?;
         let body = serde_json::to_vec(body)?.into();
-        self.send(Method::PUT, url, body, REQUEST_LIMIT).await.map(drop)
+        self.send(Method::PUT, &url, body, REQUEST_LIMIT).await.map(drop)
     }
 
     async fn send(&self, method: Method, url: &Url, body: Bytes, limit: Duration) -> Result<Answer, ConsulError> {
@@ -129,10 +117,19 @@ impl Client {
         Ok(Answer { index, body })
     }
 
-    fn url(&self, path: &[&str]) -> Result<Url, ConsulError> {
+    fn url(&self, path: &[&str], flag: Option<&str>) -> Result<Url, ConsulError> {
         let mut url = self.address.clone();
         url.path_segments_mut().map_err(|()| ConsulError::Address(self.address.clone()))?.pop_if_empty().extend(path);
+        if let Some(flag) = flag {
+            url.query_pairs_mut().append_pair(flag, "true");
+        }
         Ok(url)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("index", &self.index).field("bytes", &self.body.len()).finish()
     }
 }
 
