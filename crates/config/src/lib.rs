@@ -55,7 +55,7 @@ pub use section::dns::Dns;
 pub use section::domains::Domains;
 pub use section::edge::Edge;
 pub use section::log::{Log, LogFormat};
-pub use section::mesh::Mesh;
+pub use section::mesh::{CertificatesFrom, Mesh};
 pub use section::otel::Otel;
 pub use section::redis::Redis;
 pub use section::settings;

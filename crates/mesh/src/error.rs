@@ -36,6 +36,9 @@ pub enum StartError {
     /// The certificates cannot be had.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// Certificates are to come from Consul, and nothing says where that is.
+    #[error("mesh.certificates_from is consul: set consul.address")]
+    CertificatesFromNowhere,
     /// A server or client cannot be set up.
     #[error(transparent)]
     Transport(#[from] TransportError),

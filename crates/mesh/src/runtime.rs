@@ -5,6 +5,7 @@
 //! The admin port says ready once whoever started the domains has opened them. Stop: readiness fails
 //! first, then callers are told by the registry, then servers drain, then jobs end.
 
+mod certificates;
 mod discovery;
 mod start;
 
@@ -50,6 +51,8 @@ pub struct Runtime {
     pub metrics: Metrics,
     /// Whether the admin port is served.
     pub admin: bool,
+    /// Whether the edge runs here too: it is a workload of its own, with its own certificate.
+    pub edge: bool,
 }
 
 impl Runtime {
@@ -57,7 +60,7 @@ impl Runtime {
     pub fn new(config: Config, domains: Vec<Domain>) -> Self {
         let contracts = domains.iter().map(Domain::contract).collect();
         let (clock, metrics) = (Clock::system(), Metrics::new());
-        Self { config, domains, contracts, migrations: Migrations::Run, clock, metrics, admin: true }
+        Self { config, domains, contracts, migrations: Migrations::Run, clock, metrics, admin: true, edge: true }
     }
 
     /// Starts them all, or none.

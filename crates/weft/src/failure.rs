@@ -71,7 +71,11 @@ impl Failure {
             | Self::NothingToServe
             | Self::Telemetry(TelemetryError::Level { .. } | TelemetryError::SampleRatio(_) | TelemetryError::Endpoint(_))
             | Self::Start(
-                StartError::Config(_) | StartError::Consul(_) | StartError::TwoRegistries | StartError::UpstreamUnknown { .. },
+                StartError::Config(_)
+                | StartError::Consul(_)
+                | StartError::TwoRegistries
+                | StartError::CertificatesFromNowhere
+                | StartError::UpstreamUnknown { .. },
             ) => ExitCode::from(CONFIG),
             _ => ExitCode::FAILURE,
         }

@@ -36,6 +36,7 @@ pub(crate) fn some(
     let mut runtime = Runtime::new(config, chosen);
     runtime.contracts = contracts;
     runtime.migrations = Migrations::Demand;
+    runtime.edge = with_edge;
     Ok(until_stopped(runtime, with_edge, |_| Ok(())))
 }
 

@@ -48,6 +48,7 @@ pub use identity::Identity;
 pub use names::{DomainPath, NameMap, WorkloadName, WorkloadNameError};
 pub use peer::{PeerError, PeerIdentity, peer_identity};
 pub use roots::Roots;
+pub use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 pub use signature::{Signature, sign, verify};
 pub use source::CertificateSource;
 pub use spiffe::{SpiffeId, SpiffeIdError, TrustDomain};

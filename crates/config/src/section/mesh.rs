@@ -22,6 +22,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         .otherwise("the domain's own default"),
     Setting::text("mesh.upstreams.<domain>", "an address (host:port)", "Where a domain is found that runs in another process.")
         .otherwise("found by discovery"),
+    Setting::text(
+        "mesh.certificates_from",
+        "one of \"development\", \"files\", \"consul\"",
+        "Who gives the workloads their certificates: this machine, whoever puts them into mesh.certificates, or the agent at consul.address with its own trust domain.",
+    )
+    .default("development"),
     Setting::text("mesh.certificates", "a folder", "Where the workloads' certificates and keys are.")
         .otherwise("the folder certificates in data_dir"),
     Setting::text(
@@ -47,11 +53,25 @@ pub struct Mesh {
     /// Addresses of domains in other processes.
     #[serde(default)]
     pub upstreams: BTreeMap<String, HostPort>,
+    /// Who gives the workloads their certificates.
+    pub certificates_from: CertificatesFrom,
     /// Where certificates and keys are; see [`crate::Config::certificates`].
     pub(crate) certificates: Option<PathBuf>,
     /// How long calls under way may take to finish at shutdown.
     #[serde(deserialize_with = "units::duration")]
     pub drain_timeout: Duration,
+}
+
+/// Who gives the workloads their certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CertificatesFrom {
+    /// An authority on this machine, made when it is first needed.
+    Development,
+    /// Whoever puts them into the folder of certificates: cert-manager, say.
+    Files,
+    /// The Consul agent.
+    Consul,
 }
 
 /// The characters of a trust domain by the SPIFFE-ID specification, section 2.1.

@@ -12,9 +12,9 @@ use weft_call::{Contract, LimitScope};
 use weft_config::Config;
 use weft_store::{Databases, Settings, Store};
 use weft_transport::{Admission, Limits, Server, TransportError, UpstreamSettings, Upstreams};
-use weft_workload_identity::{CertificateSource, DevelopmentCa, WorkloadName};
+use weft_workload_identity::WorkloadName;
 
-use super::{Migrations, Running, Runtime, Tasks, discovery::Discovery};
+use super::{Migrations, Running, Runtime, Tasks, certificates, discovery::Discovery};
 use crate::{
     Domain, StartError,
     admin::{self, Health, Phase},
@@ -27,12 +27,12 @@ use crate::{
 const COUNTED_HERE: [LimitScope; 3] = [LimitScope::Tenant, LimitScope::User, LimitScope::Peer];
 
 pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
-    let Runtime { config, domains, contracts, migrations, clock, metrics, admin } = runtime;
+    let Runtime { config, domains, contracts, migrations, clock, metrics, admin, edge } = runtime;
     let config = Arc::new(config);
     check_names(&domains)?;
     check_callees(&config, &domains, &contracts)?;
     let stores = open_stores(&config, &domains, migrations).await?;
-    let certificates = certificates(&config)?;
+    let certificates = certificates::open(&config, &workloads(&domains, edge)?).await?;
     let discovery = Discovery::new(&config)?;
     discovery
         .locate(callees(&domains, &contracts).filter(|(_, callee)| !is_here(&domains, callee)).map(|(_, callee)| callee))
@@ -198,9 +198,9 @@ async fn open_stores(config: &Config, domains: &[Domain], migrations: Migrations
     Ok(stores)
 }
 
-fn certificates(config: &Config) -> Result<Arc<dyn CertificateSource>, StartError> {
-    let trust_domain = config.mesh.trust_domain.parse().map_err(weft_workload_identity::IdentityError::from)?;
-    Ok(Arc::new(DevelopmentCa::open(&config.certificates(), trust_domain)?))
+/// Who this process is: its domains, and the edge.
+fn workloads(domains: &[Domain], edge: bool) -> Result<Vec<WorkloadName>, TransportError> {
+    domains.iter().map(Domain::name).chain(edge.then_some(EDGE)).map(workload).collect()
 }
 
 fn workload(name: &str) -> Result<WorkloadName, TransportError> {

@@ -9,12 +9,12 @@ use weft_test_consul::Agent;
 
 use crate::given::{FREE_PORTS, Given, Started, address, http, weft};
 
-const ADA: &str = r#"{"email": "ada@example.com", "password": "correct horse"}"#;
+pub(crate) const ADA: &str = r#"{"email": "ada@example.com", "password": "correct horse"}"#;
 const LOGIN: &str = "/api/v1/auth/login";
 /// Longer than a caller takes to notice and to connect anew.
 const LIMIT: Duration = Duration::from_secs(30);
 
-fn agent() -> Agent {
+pub(crate) fn agent() -> Agent {
     match Agent::start() {
         Ok(agent) => agent,
         Err(error) => panic!("{error}"),
@@ -46,7 +46,7 @@ fn until_stale(admin: &str) {
     assert!(status == 200 && health.contains(r#""discoveryStale":true"#), "{status}: {health}");
 }
 
-fn eventually(ask: impl Fn() -> (u16, String), is_it: impl Fn(&(u16, String)) -> bool) {
+pub(crate) fn eventually(ask: impl Fn() -> (u16, String), is_it: impl Fn(&(u16, String)) -> bool) {
     let end = Instant::now() + LIMIT;
     loop {
         let answer = ask();

@@ -1,6 +1,7 @@
 //! The binary as people and supervisors meet it: commands, sentences, exit codes, signals.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod certificates;
 mod discovery;
 mod given;
 mod migrating;
