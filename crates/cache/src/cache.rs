@@ -164,3 +164,46 @@ impl<K: ?Sized, V, C> fmt::Debug for Cache<K, V, C> {
         f.debug_struct("Cache").field("name", &self.name).field("policy", &self.policy).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::{
+        convert::Infallible,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::Answer;
+
+    /// Another caller's flight lands between two looks.
+    #[derive(Default)]
+    struct FilledMeanwhile(AtomicBool);
+
+    impl CacheEntries for FilledMeanwhile {
+        fn claim<'a>(&'a self, _: &'a EntryKey) -> Answer<'a, Claim> {
+            let filled = self.0.swap(true, Ordering::Relaxed);
+            let held = || Claim::Held(Outcome::Present(Protobuf::encode(&"theirs".to_owned()).unwrap().into()));
+            Box::pin(async move { Ok(if filled { held() } else { Claim::Missed(Generation::new()) }) })
+        }
+
+        fn fill<'a>(&'a self, _: &'a EntryKey, _: Generation, _: Outcome, _: Duration) -> Answer<'a, bool> {
+            Box::pin(async { Ok(false) })
+        }
+
+        fn invalidate<'a>(&'a self, _: &'a EntryKey) -> Answer<'a, ()> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_filled_after_a_first_look_is_not_loaded_again() {
+        let policy = CachePolicy { ttl: Duration::from_mins(1), negative_ttl: None };
+        let cache = Cache::<str, String>::new("test.things", policy, Arc::new(FilledMeanwhile::default())).unwrap();
+        let load = || async { Ok::<_, Infallible>(Some("ours".to_owned())) };
+        assert_eq!(*cache.get(TenantId(Uuid::nil()), "a", load).await.unwrap().unwrap(), "theirs");
+    }
+}

@@ -39,10 +39,10 @@ async fn a_bucket_gives_its_burst_and_then_says_how_long_to_wait(given: Given) {
 }
 
 async fn a_bucket_fills_by_its_rate(given: Given) {
-    let (key, rate) = (of_tenant(&given), Rate::new(5, Duration::from_secs(1), 1).unwrap());
+    let (key, rate) = (of_tenant(&given), Rate::new(1, Duration::from_secs(1), 1).unwrap());
     assert_eq!(given.counters.take(&key, rate).await.unwrap(), Taken::Yes);
     let Taken::Wait(wait) = given.counters.take(&key, rate).await.unwrap() else { panic!("two at once") };
-    assert!(wait <= Duration::from_millis(200), "{wait:?}");
+    assert!(wait <= Duration::from_secs(1), "{wait:?}");
     // Redis forgets a full bucket at a whole millisecond.
     given.pass(wait + Duration::from_millis(2)).await;
     assert_eq!(given.counters.take(&key, rate).await.unwrap(), Taken::Yes);
