@@ -189,3 +189,13 @@ async fn a_tenant_that_calls_more_often_than_the_contract_allows_is_refused_and_
     let error = client.create_product(&other.call(), CreateProductRequest::default()).await.unwrap_err();
     assert_eq!(error.reason(), Some(MeshReason::ValidationFailed));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_leaves_from_inside_a_database_transaction() {
+    let mesh = mesh().await;
+    let (client, staff) = (mesh.client::<CatalogClient>(), mesh.user(mesh.tenant(), "staff"));
+    let call = staff.call();
+    let inside = weft_call::transaction::hold(client.list_products(&call, ListProductsRequest::default())).await;
+    assert_eq!(inside.unwrap_err().reason(), Some(MeshReason::Internal));
+    assert!(client.list_products(&call, ListProductsRequest::default()).await.is_ok());
+}
