@@ -101,6 +101,9 @@ pub enum IdentityError {
     /// The Consul agent cannot be asked.
     #[error("no certificates from Consul: {0}")]
     Consul(#[from] ConsulError),
+    /// The Consul cluster has not made its authority yet, or is not to have one.
+    #[error("Consul has no certificate authority (yet): is connect.enabled set in its servers' configuration?")]
+    ConsulAuthority,
     /// What the Consul agent gave is not the PEM it should be.
     #[error("Consul gave no usable {what}: {source}")]
     ConsulPem {

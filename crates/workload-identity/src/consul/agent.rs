@@ -36,7 +36,7 @@ pub(super) struct Leaf {
 #[serde(rename_all = "PascalCase")]
 struct RootList {
     trust_domain: String,
-    roots: Vec<Root>,
+    roots: Option<Vec<Root>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,9 +49,11 @@ struct Root {
 pub(super) async fn roots(client: &Client, index: u64) -> Result<Known<Roots>, IdentityError> {
     let answer = client.get(&["v1", "agent", "connect", "ca", "roots"], None, index, WAIT).await?;
     let list: RootList = serde_json::from_slice(&answer.body).map_err(ConsulError::Malformed)?;
+    // While the cluster makes its authority, the trust domain is empty as well.
+    let roots = list.roots.filter(|roots| !roots.is_empty()).ok_or(IdentityError::ConsulAuthority)?;
     let trust_domain = list.trust_domain.parse().map_err(IdentityError::ConsulTrustDomain)?;
     let mut certificates = Vec::new();
-    for root in &list.roots {
+    for root in &roots {
         certificates.extend(parse_certificates("root certificate", &root.root_cert)?);
     }
     Ok(Known { index: answer.index, value: Roots::new(trust_domain, &certificates, Arc::new(ConsulService))? })

@@ -9,7 +9,7 @@ fn processes_that_share_nothing_but_consul_trust_each_other() {
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let agent_address = format!("127.0.0.1:{}", agent.http().unwrap().port().unwrap());
     // The agent elects itself before it makes its authority.
-    eventually(|| http(&agent_address, "GET", "/v1/agent/connect/ca/roots", ""), |(status, _)| *status == 200);
+    eventually(|| http(&agent_address, "GET", "/v1/agent/connect/ca/roots", ""), |(_, body)| body.contains("RootCert"));
     let consul = format!("consul.address={agent_address}");
     let settings = ["--set", &consul, "--set", "mesh.certificates_from=consul"];
     let serve = |domain| given.start(&[&["serve", domain][..], &FREE_PORTS, &settings].concat());
