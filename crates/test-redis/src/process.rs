@@ -17,12 +17,14 @@ use crate::TestRedisError;
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Ends the server when the test has closed its end of the pipe, by whatever way it ended; and ends
-/// itself when the server has.
+/// itself when the server has. A server that remembers nothing leaves no folder: the one that the tests
+/// share is never dropped.
 const WATCHDOG: &str = r#"exec 3<&0
 "$@" >log 2>&1 3<&- &
 read -r _ <&3
 kill -9 $!
-wait"#;
+wait
+[ -d appendonlydir ] || { rm -f log; rmdir "$PWD"; }"#;
 
 /// A running server.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub(crate) struct Process(Child);
 
 impl Process {
     pub(crate) fn start(program: &Path, folder: &Path, port: u16, durable: bool) -> Result<Self, TestRedisError> {
+        fs::create_dir_all(folder).map_err(TestRedisError::Folder)?;
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(WATCHDOG).arg("watchdog").arg(program).current_dir(folder);
         shell.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
