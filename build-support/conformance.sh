@@ -41,6 +41,7 @@ if [ "$(printf '%s\n2.38\n' "$glibc" | sort -V | head -n1)" != 2.38 ]; then
             sed -nE 's/^(URIs: *|deb (\[[^]]*\] )?)(https?:[^ ]*\/debian)\/?( .*)?$/\3/p' | sed -n 1p)
         keyring=/usr/share/keyrings/debian-archive-keyring.gpg
         [ -e "$keyring" ] || fail "$keyring is missing; install it with: apt-get install debian-archive-keyring"
+        [ -n "$mirror" ] || fail "no Debian mirror is configured on this machine"
         echo "deb [signed-by=$keyring] $mirror trixie main" >"$libraries/sources"
         apt=(apt-get -q -o "Dir::Etc::sourcelist=$libraries/sources" -o Dir::Etc::sourceparts=/dev/null
             -o "Dir::State::lists=$libraries/lists" -o "Dir::Cache=$libraries/cache" -o "APT::Sandbox::User=$(id -un)")

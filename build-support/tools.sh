@@ -86,7 +86,7 @@ tools_install_consul() {
     mkdir -p "$partial"/{bin,lists/partial,cache/archives/partial}
     local apt=(apt-get -qq -o "Dir::Etc::SourceList=$partial/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o "Dir::State::Lists=$partial/lists" -o "Dir::Cache=$partial/cache" -o APT::Sandbox::User=root)
-    # The mirrors that this machine uses anyway; a release that has ended moves to the archive.
+    # The mirrors that this machine uses anyway.
     # shellcheck disable=SC2016 # apt-get's own variable
     for site in $(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep '/debian/\?$' | sort -u); do
         echo "tools: unpacking consul $CONSUL_VERSION from $site"
