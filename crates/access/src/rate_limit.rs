@@ -62,8 +62,8 @@ enum Key {
 struct Bucket(AtomicU64);
 
 impl RateLimits {
-    /// The limits of these contracts that are shared by one of `scopes`: the edge counts addresses,
-    /// the domains all else.
+    /// The limits of these contracts that are shared by one of `scopes`: who counts says what it knows of
+    /// callers.
     pub fn of<'a>(contracts: impl IntoIterator<Item = &'a Contract>, scopes: &[LimitScope]) -> Self {
         let methods = contracts.into_iter().flat_map(|contract| contract.services).flat_map(|service| service.methods);
         let limited = methods.filter_map(|method| {

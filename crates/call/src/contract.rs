@@ -159,7 +159,7 @@ pub enum LimitScope {
     User,
     /// One calling domain.
     Peer,
-    /// One network address at the edge.
+    /// One network address at the edge. Not counted yet: see `options.proto`.
     Address,
 }
 

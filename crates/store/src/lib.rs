@@ -37,6 +37,7 @@ pub mod etag;
 mod idempotency;
 mod migrate;
 mod page;
+pub mod paging;
 mod postgres;
 #[cfg(feature = "sabotage")]
 mod sabotage;

@@ -5,10 +5,11 @@
 //! contracts: no adapter is generated, and when tonic gives way to its successor this crate changes
 //! and no other.
 //!
-//! - [`Upstreams`] is the client side: one connection to each domain that is called, with the
-//!   deadline, trace and authority of the [`weft_call::Call`].
-//! - [`Server`] is the server side: it proves the peer, rebuilds the call, decides access, runs the
-//!   handler within the deadline, and drains when it is told to stop.
+//! - [`Upstreams`] is the client side: calls are balanced over the endpoints of a domain, sent again
+//!   where the contract allows, and carry the deadline, trace and authority of the
+//!   [`weft_call::Call`].
+//! - [`Server`] is the server side: it proves the peer, rebuilds the call, decides access, counts
+//!   limits, runs the handler within the deadline, and drains when it is told to stop.
 
 mod client;
 mod codec;

@@ -4,19 +4,10 @@
 //! which come and go in between neither repeat others nor hide them.
 
 use chrono::{DateTime, Utc};
-use prost::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use weft_contracts_catalog as contract;
 
 use crate::product::Product;
-
-/// The size of a page if the request does not say one.
-const DEFAULT_PAGE_SIZE: usize = 50;
-/// The largest page.
-const MAX_PAGE_SIZE: usize = 200;
-/// The largest page in encoded bytes: well below what one message may be.
-const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
 /// The order of a list (AIP-132).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,26 +82,6 @@ pub(crate) enum Key {
     BehindNames,
 }
 
-/// How many products a page holds, by what the request says.
-pub(crate) fn page_size(wanted: i32) -> usize {
-    match usize::try_from(wanted) {
-        Ok(0) | Err(_) => DEFAULT_PAGE_SIZE,
-        Ok(wanted) => wanted.min(MAX_PAGE_SIZE),
-    }
-}
-
-/// How many of `products` go on a page of `size`: as many as stay within its bytes (AIP-158 lets a page
-/// be short), and one in any case.
-pub(crate) fn fitting(products: &[contract::Product], size: usize) -> usize {
-    let mut bytes = 0;
-    let fits = |product: &&contract::Product| {
-        let first = bytes == 0;
-        bytes += product.encoded_len();
-        first || bytes <= MAX_PAGE_BYTES
-    };
-    products.iter().take(size).take_while(fits).count()
-}
-
 /// What a page token is bound to beside the tenant: with another search or order it is refused.
 pub(crate) fn binding(search: &str, order: Order) -> String {
     format!("products by {} with {search}", order.as_str())
@@ -145,23 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_a_size_even_if_none_is_said_and_never_too_large_a_one() {
-        assert_eq!([0, 1, 200, 201, i32::MAX].map(page_size), [50, 1, 200, 200, 200]);
-    }
-
-    #[test]
     fn a_search_means_its_letters_and_no_wildcard() {
         assert_eq!(pattern(""), "%%");
         assert_eq!(pattern("100% Wool_!"), "%100!% wool!_!!%");
-    }
-
-    #[test]
-    fn a_page_is_cut_before_it_grows_too_large_for_a_message() {
-        let of = |length: usize| contract::Product { description: "x".repeat(length), ..contract::Product::default() };
-        assert_eq!(fitting(&[of(1), of(2), of(3)], 2), 2);
-        assert_eq!(fitting(&[of(MAX_PAGE_BYTES / 2), of(MAX_PAGE_BYTES / 2), of(1)], 3), 1);
-        assert_eq!(fitting(&[of(MAX_PAGE_BYTES * 2), of(1)], 2), 1);
-        assert_eq!(fitting(&[], 2), 0);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use weft_contracts_catalog as contract;
 use weft_contracts_type::Money;
 use weft_mesh::{
     Call, FieldViolation, Reply, Result,
-    store::{Read, Store, Tx, etag},
+    store::{Read, Store, Tx, etag, paging},
 };
 
 use crate::{
@@ -55,14 +55,14 @@ impl contract::Catalog for Catalog {
         let (search, tokens) = (request.search, self.store.page_tokens());
         let binding = listing::binding(&search, order);
         let behind = tokens.open(call, &binding, &request.page_token)?.unwrap_or_else(|| order.start());
-        let size = listing::page_size(request.page_size);
+        let size = paging::size(request.page_size);
         let read = async |read: Read| {
             // One more than the page holds tells whether there is another page.
             Ok(store::list(&read, &search, order, &behind, size + 1).await?)
         };
         let found = self.store.read(call, read).await?;
         let mut products: Vec<_> = found.iter().map(Product::to_message).collect();
-        products.truncate(listing::fitting(&products, size));
+        products.truncate(paging::fitting(&products, size));
         let next_page_token = match found.get(..products.len()).and_then(<[_]>::last) {
             Some(last) if products.len() < found.len() => tokens.seal(call, &binding, &order.position(last))?,
             Some(_) | None => String::new(),

@@ -5,7 +5,7 @@ use weft_contracts_catalog::{BatchGetVariantsRequest, CatalogClient};
 use weft_contracts_orders as contract;
 use weft_mesh::{
     Call, Error, Reply, Result,
-    store::{Read, Store, Tx, etag},
+    store::{Read, Store, Tx, etag, paging},
 };
 
 use crate::{
@@ -68,12 +68,12 @@ impl contract::Orders for Orders {
         let reach = Reach::of(call, reach::READ_ALL)?;
         let (binding, tokens) = (listing::binding(state, reach), self.store.page_tokens());
         let behind = tokens.open(call, &binding, &request.page_token)?.unwrap_or(Position::START);
-        let size = listing::page_size(request.page_size);
+        let size = paging::size(request.page_size);
         // One more than the page holds tells whether there is another page.
         let read = async |read: Read| Ok(store::list(&read, reach, state, behind, size + 1).await?);
         let found = self.store.read(call, read).await?;
         let mut orders: Vec<_> = found.iter().map(Order::to_message).collect();
-        orders.truncate(listing::fitting(&orders, size));
+        orders.truncate(paging::fitting(&orders, size));
         let next_page_token = match found.get(..orders.len()).and_then(<[_]>::last) {
             Some(last) if orders.len() < found.len() => tokens.seal(call, &binding, &Position::of(last))?,
             Some(_) | None => String::new(),
