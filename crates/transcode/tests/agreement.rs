@@ -165,9 +165,11 @@ fn message_of(dice: &mut Dice, descriptor: &MessageDescriptor, depth: u32) -> Dy
             message.set_field_by_name("nanos", Value::I32([0, 1, 1_000, 5_000_000, 999_999_999][dice.below(5) as usize]));
         }
         "google.protobuf.Duration" => {
+            // Neither is zero, and so absent: of two merged durations the last is then taken whole. Half
+            // of each can have two signs, which is no duration, and both sides rightly refuse to print it.
             let sign = if dice.below(2) == 0 { 1 } else { -1 };
-            message.set_field_by_name("seconds", Value::I64(sign * (dice.roll() % 315_576_000_000) as i64));
-            let nanos = [0, 1, 1_000, 5_000_000, 999_999_999][dice.below(5) as usize];
+            message.set_field_by_name("seconds", Value::I64(sign * (1 + dice.roll() % 315_575_999_999) as i64));
+            let nanos = [1, 1_000, 5_000_000, 999_999_999][dice.below(4) as usize];
             message.set_field_by_name("nanos", Value::I32(sign as i32 * nanos));
         }
         "google.protobuf.FieldMask" => {
