@@ -1,9 +1,12 @@
 //! When a call must have ended.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// When a call must have ended, on this machine's monotonic clock. It travels as the time left
-/// (`grpc-timeout`), so clocks of different machines are never compared.
+/// (`grpc-timeout`), so clocks of different machines are never compared. The clock is tokio's: where a
+/// test pauses it, deadlines stand still too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 

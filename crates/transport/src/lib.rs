@@ -16,9 +16,11 @@ mod codec;
 mod error;
 pub mod metadata;
 mod server;
+mod socket;
 mod status;
 
 pub use client::{ForwardBody, UpstreamSettings, Upstreams};
 pub use error::TransportError;
 pub use server::{Admission, Limits, Server, ServerHealth};
+pub use socket::{Dialer, Listener, Socket, Tcp};
 pub use status::{error_from_status, status_from_error};

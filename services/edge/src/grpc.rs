@@ -96,7 +96,7 @@ async fn pass_on(
     };
     let response = match deadline {
         None => work.await?,
-        Some(deadline) => tokio::time::timeout_at(deadline.instant().into(), work).await.map_err(|_| late(method))??,
+        Some(deadline) => tokio::time::timeout_at(deadline.instant(), work).await.map_err(|_| late(method))??,
     };
     Ok((response, deadline))
 }

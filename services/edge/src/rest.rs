@@ -53,7 +53,7 @@ where
     };
     match deadline {
         None => work.await,
-        Some(deadline) => tokio::time::timeout_at(deadline.instant().into(), work).await.map_err(|_| late(method))?,
+        Some(deadline) => tokio::time::timeout_at(deadline.instant(), work).await.map_err(|_| late(method))?,
     }
 }
 

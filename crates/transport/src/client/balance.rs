@@ -8,10 +8,10 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tonic::transport::Channel;
 use weft_call::{Code, Error};
 use weft_discovery::{Endpoint, Endpoints};

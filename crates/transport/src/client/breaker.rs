@@ -9,8 +9,10 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 /// Failures in a row that eject.
 const CONSECUTIVE: u32 = 5;

@@ -1,4 +1,4 @@
-//! One connection: name resolution, TCP, mutual TLS.
+//! One connection: dialled, then mutual TLS.
 
 use std::{
     io,
@@ -9,7 +9,6 @@ use std::{
 };
 
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
@@ -17,35 +16,39 @@ use tokio_rustls::{
 };
 use weft_discovery::Endpoint;
 
+use crate::socket::{Dialer, Socket};
+
+/// A connection that has proven who its ends are.
+type Proven = TokioIo<TlsStream<Box<dyn Socket>>>;
+
 /// Opens connections to one endpoint of a domain.
 #[derive(Clone)]
 pub(super) struct Connector {
+    dialer: Arc<dyn Dialer>,
     endpoint: Endpoint,
     tls: TlsConnector,
     timeout: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(endpoint: Endpoint, tls: Arc<ClientConfig>, timeout: Duration) -> Self {
-        Self { endpoint, tls: tls.into(), timeout }
+    pub(super) fn new(dialer: Arc<dyn Dialer>, endpoint: Endpoint, tls: Arc<ClientConfig>, timeout: Duration) -> Self {
+        Self { dialer, endpoint, tls: tls.into(), timeout }
     }
 
-    async fn connect(self) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
-        let Endpoint { host, port, .. } = self.endpoint;
+    async fn connect(self) -> io::Result<Proven> {
         let connecting = async {
-            let tcp = TcpStream::connect((host.as_str(), port)).await?;
-            tcp.set_nodelay(true)?;
+            let socket = self.dialer.dial(&self.endpoint).await?;
             // The name is for the wire format only: the verifier looks at the SPIFFE id.
             let name = ServerName::try_from("mesh.invalid").map_err(io::Error::other)?;
-            self.tls.connect(name, tcp).await
+            self.tls.connect(name, socket).await
         };
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{host}:{port} did not answer in {:?}", self.timeout));
+        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{} did not answer in {:?}", self.endpoint, self.timeout));
         Ok(TokioIo::new(tokio::time::timeout(self.timeout, connecting).await.map_err(|_| late())??))
     }
 }
 
 impl tower::Service<http::Uri> for Connector {
-    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Response = Proven;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 

@@ -11,8 +11,10 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 /// After this long an old answer counts for about a third.
 const DECAY: Duration = Duration::from_secs(10);

@@ -23,6 +23,7 @@ use weft_workload_identity::{CertificateSource, WorkloadName, client_config};
 
 use crate::{
     error::TransportError,
+    socket::{Dialer, Tcp},
     status::{is_timeout, late},
 };
 use balance::Balancer;
@@ -64,6 +65,7 @@ pub struct Upstreams(Arc<Shared>);
 struct Shared {
     own: WorkloadName,
     resolver: Arc<dyn Resolver>,
+    dialer: Arc<dyn Dialer>,
     certificates: Arc<dyn CertificateSource>,
     metrics: Metrics,
     settings: UpstreamSettings,
@@ -86,7 +88,19 @@ impl Upstreams {
         metrics: Metrics,
         settings: UpstreamSettings,
     ) -> Self {
-        Self(Arc::new(Shared { own, resolver, certificates, metrics, settings, domains: Mutex::default() }))
+        Self::over(Arc::new(Tcp), own, resolver, certificates, metrics, settings)
+    }
+
+    /// The same over another network than the operating system's.
+    pub fn over(
+        dialer: Arc<dyn Dialer>,
+        own: WorkloadName,
+        resolver: Arc<dyn Resolver>,
+        certificates: Arc<dyn CertificateSource>,
+        metrics: Metrics,
+        settings: UpstreamSettings,
+    ) -> Self {
+        Self(Arc::new(Shared { own, resolver, dialer, certificates, metrics, settings, domains: Mutex::default() }))
     }
 
     /// A domain as a client sees it. That the domain exists is found out when it is called.
@@ -126,12 +140,12 @@ impl Upstreams {
     }
 
     fn balancer(&self, domain: &str) -> Result<Balancer, TransportError> {
-        let Shared { own, resolver, certificates, settings, .. } = &*self.0;
+        let Shared { own, resolver, dialer, certificates, settings, .. } = &*self.0;
         let peer: WorkloadName = domain.parse()?;
         let tls = client_config(Arc::clone(certificates), own, &peer)?;
-        let settings = settings.clone();
+        let (dialer, settings) = (Arc::clone(dialer), settings.clone());
         let open = move |endpoint: &weft_discovery::Endpoint| {
-            let connector = Connector::new(endpoint.clone(), Arc::clone(&tls), settings.connect_timeout);
+            let connector = Connector::new(Arc::clone(&dialer), endpoint.clone(), Arc::clone(&tls), settings.connect_timeout);
             // The authority is never resolved or verified: the connector knows the way, and the peer
             // is proven by its SPIFFE id.
             Endpoint::from_static("http://mesh.invalid")

@@ -5,14 +5,12 @@
 //! [`weft_call::transaction`]). A call that ends early, for whatever reason, resets its stream, so
 //! that the other side stops working on it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::HeaderMap;
+use tokio::time::Instant;
 use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery, metadata::MetadataMap, transport::Channel};
 use tracing::Instrument;
 use weft_call::{

@@ -11,9 +11,10 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use tokio::time::Instant;
 use weft_call::{Call, Code, Error, Idempotency, MethodContract};
 
 /// How often a call is sent again at most.

@@ -7,20 +7,18 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 use weft_workload_identity::{PeerIdentity, peer_identity};
 
 use super::{Server, execution};
+use crate::socket::{Listener, Socket};
 
 /// A listener that fails is asked again after this: mostly it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) async fn accept(server: Arc<Server>, listener: TcpListener, stop: CancellationToken) {
+pub(super) async fn accept(server: Arc<Server>, listener: impl Listener, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(server.limits.connections));
     let (graceful, cut) = (GracefulShutdown::new(), CancellationToken::new());
     loop {
@@ -30,12 +28,13 @@ pub(super) async fn accept(server: Arc<Server>, listener: TcpListener, stop: Can
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             next = next => next,
         };
         match accepted {
-            Ok((tcp, from)) => {
-                let served = serve(Arc::clone(&server), tcp, from, graceful.watcher(), place);
+            Ok((socket, from)) => {
+                let served = serve(Arc::clone(&server), socket, from, graceful.watcher(), place);
                 tokio::spawn(cut.clone().run_until_cancelled_owned(served));
             }
             Err(error) => {
@@ -51,10 +50,16 @@ pub(super) async fn accept(server: Arc<Server>, listener: TcpListener, stop: Can
     }
 }
 
-async fn serve(server: Arc<Server>, tcp: TcpStream, from: SocketAddr, watcher: Watcher, place: Option<OwnedSemaphorePermit>) {
+async fn serve(
+    server: Arc<Server>,
+    socket: impl Socket,
+    from: SocketAddr,
+    watcher: Watcher,
+    place: Option<OwnedSemaphorePermit>,
+) {
     let _place = place;
     let domain = server.service.contract().domain;
-    let proven = tokio::time::timeout(server.limits.handshake, prove(&server, tcp)).await;
+    let proven = tokio::time::timeout(server.limits.handshake, prove(&server, socket)).await;
     let (tls, peer) = match proven.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(proven) => proven,
         Err(error) => {
@@ -85,9 +90,8 @@ async fn serve(server: Arc<Server>, tcp: TcpStream, from: SocketAddr, watcher: W
 }
 
 /// The TLS handshake, and who the peer is by its certificate.
-async fn prove(server: &Server, tcp: TcpStream) -> io::Result<(TlsStream<TcpStream>, PeerIdentity)> {
-    tcp.set_nodelay(true)?;
-    let tls = TlsAcceptor::from(Arc::clone(&server.tls)).accept(tcp).await?;
+async fn prove<S: Socket>(server: &Server, socket: S) -> io::Result<(TlsStream<S>, PeerIdentity)> {
+    let tls = TlsAcceptor::from(Arc::clone(&server.tls)).accept(socket).await?;
     let certificates = tls.get_ref().1.peer_certificates().unwrap_or_default();
     let peer = peer_identity(&*server.certificates, certificates).map_err(io::Error::other)?;
     Ok((tls, peer))

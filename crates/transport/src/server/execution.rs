@@ -1,6 +1,6 @@
 //! One request: find the method, admit the call, run the handler within its deadline, answer.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::panic::AssertUnwindSafe;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tonic::{
     Status, Streaming,
     body::Body,
@@ -119,7 +120,7 @@ async fn execute(
     let (request_id, deadline) = (call.request_id().clone(), call.deadline());
     let handling = AssertUnwindSafe(handle(server, method, call, request)).catch_unwind();
     let result = match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline.instant().into(), handling).await,
+        Some(deadline) => tokio::time::timeout_at(deadline.instant(), handling).await,
         None => Ok(handling.await),
     };
     let result = match result {

@@ -6,7 +6,6 @@ mod execution;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tonic_health::{
@@ -18,7 +17,7 @@ use weft_call::{MethodContract, Replays, Service};
 use weft_telemetry::Metrics;
 use weft_workload_identity::{CertificateSource, WorkloadName, server_config};
 
-use crate::error::TransportError;
+use crate::{error::TransportError, socket::Listener};
 
 pub use admission::Admission;
 
@@ -110,7 +109,7 @@ impl Server {
 
     /// Serves until `stop` is cancelled, then drains: no new connection, GOAWAY on the old ones, and
     /// a limit of time for the calls under way.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+    pub async fn serve(self, listener: impl Listener, stop: CancellationToken) {
         connection::accept(Arc::new(self), listener, stop).await;
     }
 }

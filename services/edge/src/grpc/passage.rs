@@ -27,7 +27,7 @@ pub(super) struct Passage {
 
 impl Passage {
     pub(super) fn new(messages: ForwardBody, observation: Observation, deadline: Option<Deadline>) -> Self {
-        let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.instant().into())));
+        let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.instant())));
         Self { messages, observation, deadline, ended: false }
     }
 
