@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use weft_call::{Clock, Contract, Error, MeshReason, Result};
 use weft_config::Config;
 use weft_telemetry::Metrics;
-use weft_transport::{ServerHealth, TransportError, UpstreamSettings, Upstreams};
+use weft_transport::{LiveTuning, ServerHealth, TransportError, Upstreams};
 use weft_workload_identity::CertificateSource;
 
 use crate::{Domain, StartError, admin::Phase, job::Job};
@@ -49,6 +49,8 @@ pub struct Runtime {
     pub clock: Clock,
     /// The metrics of the process.
     pub metrics: Metrics,
+    /// What may change about its calls while it runs.
+    pub tuning: LiveTuning,
     /// Whether the admin port is served.
     pub admin: bool,
     /// Whether the edge runs here too: it is a workload of its own, with its own certificate.
@@ -59,8 +61,8 @@ impl Runtime {
     /// These domains with the machine's clock, alone in the mesh, running their migrations.
     pub fn new(config: Config, domains: Vec<Domain>) -> Self {
         let contracts = domains.iter().map(Domain::contract).collect();
-        let (clock, metrics) = (Clock::system(), Metrics::new());
-        Self { config, domains, contracts, migrations: Migrations::Run, clock, metrics, admin: true, edge: true }
+        let (clock, metrics, tuning) = (Clock::system(), Metrics::new(), LiveTuning::default());
+        Self { config, domains, contracts, migrations: Migrations::Run, clock, metrics, tuning, admin: true, edge: true }
     }
 
     /// Starts them all, or none.
@@ -78,6 +80,7 @@ pub struct Running {
     pub(crate) discovery: Discovery,
     pub(crate) certificates: Arc<dyn CertificateSource>,
     pub(crate) metrics: Metrics,
+    pub(crate) tuning: LiveTuning,
     pub(crate) clock: Clock,
     pub(crate) jobs: Vec<Job>,
     pub(crate) health: Vec<ServerHealth>,
@@ -117,6 +120,11 @@ impl Running {
         &self.metrics
     }
 
+    /// What may change about the calls of the process while it runs.
+    pub fn tuning(&self) -> &LiveTuning {
+        &self.tuning
+    }
+
     /// The time of day.
     pub fn clock(&self) -> &Clock {
         &self.clock
@@ -125,7 +133,7 @@ impl Running {
     /// Connections to domains as the workload `own`: what the edge calls through.
     pub fn upstreams(&self, own: &str) -> Result<Upstreams, TransportError> {
         let (resolver, certificates) = (self.discovery.resolver(), self.certificates());
-        Ok(Upstreams::new(own.parse()?, resolver, certificates, self.metrics.clone(), UpstreamSettings::default()))
+        Ok(Upstreams::new(own.parse()?, resolver, certificates, self.metrics.clone(), self.tuning.clone()))
     }
 
     /// Waits until discovery has answered where these domains are, so that the first call to each

@@ -18,9 +18,16 @@ pub mod metadata;
 mod server;
 mod socket;
 mod status;
+mod tuning;
 
-pub use client::{ForwardBody, UpstreamSettings, Upstreams};
+/// Largest message that either end sends or reads, in bytes.
+pub const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
+
+pub use client::{ForwardBody, Upstreams};
 pub use error::TransportError;
 pub use server::{Admission, Limits, Server, ServerHealth};
 pub use socket::{Dialer, Listener, Socket, Tcp};
 pub use status::{error_from_status, status_from_error};
+pub use tuning::{
+    BreakerTuning, ConcurrencyTuning, ConnectionTuning, LiveTuning, RetryTuning, StreamTuning, Tuning, TuningError,
+};

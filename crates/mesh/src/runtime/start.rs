@@ -11,7 +11,7 @@ use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE, RateLimit
 use weft_call::{Contract, LimitScope};
 use weft_config::Config;
 use weft_store::{Databases, Settings, Store};
-use weft_transport::{Admission, Limits, Server, TransportError, UpstreamSettings, Upstreams};
+use weft_transport::{Admission, Limits, Server, TransportError, Upstreams};
 use weft_workload_identity::WorkloadName;
 
 use super::{Migrations, Running, Runtime, Tasks, certificates, discovery::Discovery};
@@ -27,7 +27,7 @@ use crate::{
 const COUNTED_HERE: [LimitScope; 3] = [LimitScope::Tenant, LimitScope::User, LimitScope::Peer];
 
 pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
-    let Runtime { config, domains, contracts, migrations, clock, metrics, admin, edge } = runtime;
+    let Runtime { config, domains, contracts, migrations, clock, metrics, tuning, admin, edge } = runtime;
     let config = Arc::new(config);
     check_names(&domains)?;
     check_callees(&config, &domains, &contracts)?;
@@ -54,13 +54,8 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         let name = domain.name();
         let listener = listen_domain(&config, &domain).await?;
         let address = listener.local_addr().map_err(|source| listen_error(name, ([0, 0, 0, 0], 0).into(), name, source))?;
-        let upstreams = Upstreams::new(
-            workload(name)?,
-            discovery.resolver(),
-            Arc::clone(&certificates),
-            metrics.clone(),
-            UpstreamSettings::default(),
-        );
+        let upstreams =
+            Upstreams::new(workload(name)?, discovery.resolver(), Arc::clone(&certificates), metrics.clone(), tuning.clone());
         let parts = Parts { store: store.clone(), upstreams, clock: clock.clone(), config: Arc::clone(&config) };
         let Started { service, jobs: own } = (domain.start)(&parts)?;
         let (server, reported) = Server::new(
@@ -70,6 +65,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
             Arc::clone(&certificates),
             metrics.clone(),
             limits.clone(),
+            tuning.clone(),
         )?;
         discovery.register(name, address);
         addresses.insert(name, address);
@@ -107,6 +103,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         discovery,
         certificates,
         metrics,
+        tuning,
         clock,
         jobs,
         health,

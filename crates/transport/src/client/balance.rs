@@ -17,9 +17,10 @@ use weft_call::{Code, Error};
 use weft_discovery::{Endpoint, Endpoints};
 
 use super::{
-    breaker::Breaker,
+    breaker::{Breaker, Ended},
     load::{Load, UnderWay},
 };
+use crate::tuning::LiveTuning;
 
 /// Makes the connection to an endpoint; nothing is connected before it is called.
 type Open = Box<dyn Fn(&Endpoint) -> Channel + Send + Sync>;
@@ -28,6 +29,7 @@ type Open = Box<dyn Fn(&Endpoint) -> Channel + Send + Sync>;
 pub(super) struct Balancer {
     domain: Arc<str>,
     open: Open,
+    tuning: LiveTuning,
     state: Mutex<State>,
 }
 
@@ -47,20 +49,22 @@ pub(super) struct Member {
 /// An endpoint that was picked, for as long as the call runs.
 pub(super) struct Picked {
     member: Arc<Member>,
+    is_probe: bool,
     began: Instant,
+    tuning: LiveTuning,
 }
 
 impl Balancer {
-    pub(super) fn new(domain: &str, mut endpoints: watch::Receiver<Endpoints>, open: Open) -> Self {
+    pub(super) fn new(domain: &str, mut endpoints: watch::Receiver<Endpoints>, open: Open, tuning: LiveTuning) -> Self {
         endpoints.mark_changed();
-        Self { domain: domain.into(), open, state: Mutex::new(State { endpoints, members: Arc::default() }) }
+        Self { domain: domain.into(), open, tuning, state: Mutex::new(State { endpoints, members: Arc::default() }) }
     }
 
     /// The endpoint for the next call, if any is known. `repeatable` calls may be probes.
     pub(super) fn pick(&self, repeatable: bool) -> Option<Picked> {
         let (members, now) = (self.members(), Instant::now());
-        let member = choose(&members, repeatable, now)?;
-        Some(Picked { member: Arc::clone(member), began: now })
+        let (member, is_probe) = choose(&members, repeatable, now)?;
+        Some(Picked { member: Arc::clone(member), is_probe, began: now, tuning: self.tuning.clone() })
     }
 
     /// The endpoints that discovery names now.
@@ -91,18 +95,20 @@ impl std::fmt::Debug for Balancer {
     }
 }
 
-fn choose(members: &[Arc<Member>], repeatable: bool, now: Instant) -> Option<&Arc<Member>> {
-    if members.len() < 2 {
-        return members.first();
+/// The endpoint, and whether the call is its probe.
+fn choose(members: &[Arc<Member>], repeatable: bool, now: Instant) -> Option<(&Arc<Member>, bool)> {
+    if let [only] = members {
+        return Some((only, only.breaker.claim_probe(now)));
     }
     if repeatable && let Some(probed) = members.iter().find(|member| member.breaker.claim_probe(now)) {
-        return Some(probed);
+        return Some((probed, true));
     }
     let in_service: Vec<_> = members.iter().filter(|member| member.breaker.is_in_service()).collect();
-    match in_service.len() {
+    let chosen = match in_service.len() {
         0 => cheaper_of_two(&members.iter().collect::<Vec<_>>(), now),
         _ => cheaper_of_two(&in_service, now),
-    }
+    };
+    chosen.map(|member| (member, false))
 }
 
 /// Two random choices (Mitzenmacher 2001): nearly as good as asking all, and no herd follows.
@@ -140,7 +146,8 @@ impl Picked {
         let failed = broken || code == Some(Code::ResourceExhausted);
         let took: Duration = now.saturating_duration_since(self.began);
         self.member.load.observe(took, failed, now);
-        if self.member.breaker.observe(broken, fastrand::f64(), now) {
+        let ended = Ended { failed: broken, probed: self.is_probe };
+        if self.member.breaker.observe(ended, &self.tuning.load().breaker, fastrand::f64(), now) {
             tracing::warn!(endpoint = %self.member.endpoint, "an endpoint is ejected: its calls fail");
         }
     }
@@ -155,7 +162,7 @@ mod tests {
     fn balancer(ports: &[u16]) -> (watch::Sender<Endpoints>, Balancer) {
         let (sender, receiver) = watch::channel(endpoints(ports));
         let open: Open = Box::new(|_| tonic::transport::Endpoint::from_static("http://mesh.invalid").connect_lazy());
-        (sender, Balancer::new("orders", receiver, open))
+        (sender, Balancer::new("orders", receiver, open, LiveTuning::default()))
     }
 
     fn endpoints(ports: &[u16]) -> Endpoints {
@@ -215,7 +222,8 @@ mod tests {
         let members = balancer.members();
         let long_ago = Instant::now().checked_sub(Duration::from_mins(2)).unwrap_or_else(Instant::now);
         for _ in 0..5 {
-            members[0].breaker.observe(true, 0.0, long_ago);
+            let ended = Ended { failed: true, probed: false };
+            members[0].breaker.observe(ended, &LiveTuning::default().load().breaker, 0.0, long_ago);
         }
         assert_eq!(picks(&balancer, 50, |_| None).get(&2), Some(&50));
         let probe = balancer.pick(true).map(|picked| {

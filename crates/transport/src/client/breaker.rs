@@ -1,8 +1,8 @@
 //! Which endpoints are left alone for a while.
 //!
 //! Problem: calls to an endpoint that is broken are lost, and each of them costs its caller time.
-//! Rule: an endpoint is ejected after [`CONSECUTIVE`] failures in a row, or when fewer than half of
-//! at least [`SAMPLE`] calls within [`WINDOW`] succeeded. It stays ejected for a time that doubles
+//! Rule: an endpoint is ejected after a few failures in a row, or when too few of enough calls within
+//! a window succeeded ([`BreakerTuning`] has the numbers). It stays ejected for a time that doubles
 //! with each ejection in a row. Recovery: after that time one call at a time probes it; the first
 //! success takes it back, a failure ejects it for longer. The balancer never obeys when it has no
 //! other endpoint: a bad endpoint is better than none.
@@ -14,16 +14,19 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Failures in a row that eject.
-const CONSECUTIVE: u32 = 5;
-/// The window of the success rate, and the calls in it without which the rate says nothing.
-const WINDOW: Duration = Duration::from_secs(10);
-const SAMPLE: u32 = 20;
-/// The first ejection's length; each in a row doubles it, up to the limit.
-const EJECTION: Duration = Duration::from_secs(1);
-const EJECTION_LIMIT: Duration = Duration::from_mins(1);
+use crate::tuning::BreakerTuning;
+
 /// A probe that never reports back stands in nobody's way for longer than this.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    /// The endpoint failed it.
+    pub(super) failed: bool,
+    /// It was the probe of an ejected endpoint.
+    pub(super) probed: bool,
+}
 
 /// The breaker of one endpoint.
 #[derive(Debug)]
@@ -74,8 +77,11 @@ impl Breaker {
     }
 
     /// Takes in how a call ended; true if it ejects the endpoint. `jitter` is from 0 to 1.
-    pub(super) fn observe(&self, failed: bool, jitter: f64, now: Instant) -> bool {
-        self.with(|breaking| if failed { breaking.failure(jitter, now) } else { breaking.success(now) })
+    pub(super) fn observe(&self, ended: Ended, tuning: &BreakerTuning, jitter: f64, now: Instant) -> bool {
+        self.with(|breaking| {
+            breaking.roll(tuning.window, now);
+            if ended.failed { breaking.failure(ended.probed, tuning, jitter, now) } else { breaking.success(ended.probed) }
+        })
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Breaking) -> T) -> T {
@@ -84,39 +90,36 @@ impl Breaker {
 }
 
 impl Breaking {
-    fn success(&mut self, now: Instant) -> bool {
-        self.roll(now);
+    fn success(&mut self, probed: bool) -> bool {
         self.consecutive = 0;
         self.succeeded += 1;
-        if self.probing_since.take().is_some() {
+        if probed {
             // Only a probe speaks for an ejected endpoint: an answer to an older call is old news.
-            self.ejected_until = None;
-            self.ejections = 0;
+            (self.ejected_until, self.probing_since, self.ejections) = (None, None, 0);
         }
         false
     }
 
-    fn failure(&mut self, jitter: f64, now: Instant) -> bool {
-        self.roll(now);
+    fn failure(&mut self, probed: bool, tuning: &BreakerTuning, jitter: f64, now: Instant) -> bool {
         self.consecutive += 1;
         self.failed += 1;
-        let probed = self.probing_since.take().is_some();
-        let rate_low = self.succeeded + self.failed >= SAMPLE && self.failed > self.succeeded;
+        let calls = self.succeeded + self.failed;
+        let rate_low = calls >= tuning.minimum_calls && f64::from(self.succeeded) < tuning.success_rate * f64::from(calls);
         let in_service = self.ejected_until.is_none();
-        let eject = probed || in_service && (self.consecutive >= CONSECUTIVE || rate_low);
+        let eject = probed || in_service && (self.consecutive >= tuning.consecutive_failures || rate_low);
         if eject {
-            let length = EJECTION_LIMIT.min(EJECTION * 2_u32.saturating_pow(self.ejections.min(16)));
+            let doubled = tuning.ejection.saturating_mul(2_u32.saturating_pow(self.ejections.min(16)));
             // Up to a quarter longer, so that many callers do not probe at one moment.
-            self.ejected_until = Some(now + length.mul_f64(1.0 + 0.25 * jitter));
+            self.ejected_until = Some(now + tuning.ejection_limit.min(doubled).mul_f64(1.0 + 0.25 * jitter));
             self.ejections += 1;
-            (self.consecutive, self.succeeded, self.failed) = (0, 0, 0);
+            (self.consecutive, self.succeeded, self.failed, self.probing_since) = (0, 0, 0, None);
         }
         eject
     }
 
     /// Begins a new window when the old one is over.
-    fn roll(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.window_began) > WINDOW {
+    fn roll(&mut self, window: Duration, now: Instant) {
+        if now.saturating_duration_since(self.window_began) > window {
             (self.window_began, self.succeeded, self.failed) = (now, 0, 0);
         }
     }
@@ -132,10 +135,21 @@ mod tests {
     }
 
     const SECOND: Duration = Duration::from_secs(1);
+    const CONSECUTIVE: u32 = 5;
+    const WINDOW: Duration = Duration::from_secs(10);
+    const EJECTION: Duration = SECOND;
+
+    fn ends(breaker: &Breaker, failed: bool, now: Instant) -> bool {
+        breaker.observe(Ended { failed, probed: false }, &BreakerTuning::default(), 0.0, now)
+    }
+
+    fn probe_ends(breaker: &Breaker, failed: bool, now: Instant) -> bool {
+        breaker.observe(Ended { failed, probed: true }, &BreakerTuning::default(), 0.0, now)
+    }
 
     fn ejected(now: Instant) -> Breaker {
         let breaker = Breaker::new(now);
-        let ejections: Vec<_> = (0..CONSECUTIVE).map(|_| breaker.observe(true, 0.0, now)).collect();
+        let ejections: Vec<_> = (0..CONSECUTIVE).map(|_| ends(&breaker, true, now)).collect();
         assert_eq!(ejections, [false, false, false, false, true]);
         breaker
     }
@@ -147,10 +161,10 @@ mod tests {
         for _ in 0..3 {
             // Enough successes to keep the rate up.
             for _ in 0..CONSECUTIVE {
-                breaker.observe(false, 0.0, now);
+                ends(&breaker, false, now);
             }
             for _ in 1..CONSECUTIVE {
-                breaker.observe(true, 0.0, now);
+                ends(&breaker, true, now);
             }
         }
         assert!(admits(&breaker, now));
@@ -162,7 +176,7 @@ mod tests {
         let now = Instant::now();
         let breaker = Breaker::new(now);
         // Two failures, one success: never five failures in a row.
-        let ejected_at = (1..=60).find(|call| breaker.observe(call % 3 != 0, 0.0, now));
+        let ejected_at = (1..=60).find(|call| ends(&breaker, call % 3 != 0, now));
         assert_eq!(ejected_at, Some(20));
     }
 
@@ -171,9 +185,9 @@ mod tests {
         let now = Instant::now();
         let breaker = Breaker::new(now);
         for call in 1..20 {
-            breaker.observe(call % 3 != 0, 0.0, now);
+            ends(&breaker, call % 3 != 0, now);
         }
-        assert!(!breaker.observe(true, 0.0, now + WINDOW + SECOND));
+        assert!(!ends(&breaker, true, now + WINDOW + SECOND));
     }
 
     #[test]
@@ -183,20 +197,27 @@ mod tests {
         let probe = now + EJECTION;
         assert!(admits(&breaker, probe));
         assert!(!admits(&breaker, probe), "one at a time");
-        assert!(breaker.observe(true, 0.0, probe), "a failed probe ejects again");
+        assert!(probe_ends(&breaker, true, probe), "a failed probe ejects again");
         assert!(!admits(&breaker, probe + EJECTION), "and for longer");
         let second = probe + 2 * EJECTION;
         assert!(admits(&breaker, second));
-        assert!(!breaker.observe(false, 0.0, second));
+        assert!(!probe_ends(&breaker, false, second));
         assert!(admits(&breaker, second) && admits(&breaker, second), "a good one takes it back");
     }
 
     #[test]
-    fn an_answer_to_an_older_call_does_not_take_back_an_ejected_endpoint() {
+    fn an_answer_to_an_older_call_says_nothing_of_an_ejected_endpoint() {
         let now = Instant::now();
         let breaker = ejected(now);
-        breaker.observe(false, 0.0, now);
+        ends(&breaker, false, now);
         assert!(!admits(&breaker, now));
+        assert!(admits(&breaker, now + EJECTION), "the probe");
+        for failed in [false, true] {
+            assert!(!ends(&breaker, failed, now + EJECTION));
+        }
+        assert!(!breaker.is_in_service(), "the probe has not answered yet");
+        assert!(!probe_ends(&breaker, false, now + EJECTION));
+        assert!(breaker.is_in_service());
     }
 
     #[test]

@@ -10,10 +10,10 @@ mod retry;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use tonic::transport::Endpoint;
 use tower::ServiceExt;
 use weft_call::{Error, MeshReason, Upstream};
@@ -25,6 +25,7 @@ use crate::{
     error::TransportError,
     socket::{Dialer, Tcp},
     status::{is_timeout, late},
+    tuning::LiveTuning,
 };
 use balance::Balancer;
 use connect::Connector;
@@ -33,30 +34,6 @@ use retry::RetryBudget;
 
 /// The body of a forwarded answer.
 pub type ForwardBody = tonic::body::Body;
-
-/// How connections to other domains behave.
-#[derive(Clone, Debug)]
-pub struct UpstreamSettings {
-    /// For name resolution, TCP and TLS together.
-    pub connect_timeout: Duration,
-    /// An idle connection is probed this often.
-    pub keep_alive_interval: Duration,
-    /// A probe that is not answered for so long ends the connection.
-    pub keep_alive_timeout: Duration,
-    /// Largest message that is read, in bytes.
-    pub message_limit: usize,
-}
-
-impl Default for UpstreamSettings {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(3),
-            keep_alive_interval: Duration::from_secs(20),
-            keep_alive_timeout: Duration::from_secs(10),
-            message_limit: 4 * 1024 * 1024,
-        }
-    }
-}
 
 /// The connections of one workload to the domains that it calls. Cloning it shares them.
 #[derive(Clone)]
@@ -68,7 +45,7 @@ struct Shared {
     dialer: Arc<dyn Dialer>,
     certificates: Arc<dyn CertificateSource>,
     metrics: Metrics,
-    settings: UpstreamSettings,
+    tuning: LiveTuning,
     domains: Mutex<HashMap<String, Domain>>,
 }
 
@@ -86,9 +63,9 @@ impl Upstreams {
         resolver: Arc<dyn Resolver>,
         certificates: Arc<dyn CertificateSource>,
         metrics: Metrics,
-        settings: UpstreamSettings,
+        tuning: LiveTuning,
     ) -> Self {
-        Self::over(Arc::new(Tcp), own, resolver, certificates, metrics, settings)
+        Self::over(Arc::new(Tcp), own, resolver, certificates, metrics, tuning)
     }
 
     /// The same over another network than the operating system's.
@@ -98,15 +75,15 @@ impl Upstreams {
         resolver: Arc<dyn Resolver>,
         certificates: Arc<dyn CertificateSource>,
         metrics: Metrics,
-        settings: UpstreamSettings,
+        tuning: LiveTuning,
     ) -> Self {
-        Self(Arc::new(Shared { own, resolver, dialer, certificates, metrics, settings, domains: Mutex::default() }))
+        Self(Arc::new(Shared { own, resolver, dialer, certificates, metrics, tuning, domains: Mutex::default() }))
     }
 
     /// A domain as a client sees it. That the domain exists is found out when it is called.
     pub fn upstream(&self, domain: &str) -> Result<Arc<dyn Upstream>, TransportError> {
         let Domain { balancer, retries } = self.domain(domain)?;
-        Ok(Arc::new(Remote::new(balancer, self.0.metrics.clone(), retries, self.0.settings.message_limit)))
+        Ok(Arc::new(Remote::new(balancer, self.0.metrics.clone(), retries, self.0.tuning.clone())))
     }
 
     /// Sends a gRPC request to a domain as it is, its body unread: for the edge. The caller has
@@ -134,29 +111,33 @@ impl Upstreams {
         if let Some(known) = domains.get(domain) {
             return Ok(known.clone());
         }
-        let opened = Domain { balancer: Arc::new(self.balancer(domain)?), retries: Arc::new(RetryBudget::new()) };
+        let opened = Domain {
+            balancer: Arc::new(self.balancer(domain)?),
+            retries: Arc::new(RetryBudget::new(self.0.tuning.clone(), Instant::now())),
+        };
         domains.insert(domain.to_owned(), opened.clone());
         Ok(opened)
     }
 
     fn balancer(&self, domain: &str) -> Result<Balancer, TransportError> {
-        let Shared { own, resolver, dialer, certificates, settings, .. } = &*self.0;
+        let Shared { own, resolver, dialer, certificates, tuning, .. } = &*self.0;
         let peer: WorkloadName = domain.parse()?;
         let tls = client_config(Arc::clone(certificates), own, &peer)?;
-        let (dialer, settings) = (Arc::clone(dialer), settings.clone());
+        let (dialer, tuning) = (Arc::clone(dialer), tuning.clone());
         let open = move |endpoint: &weft_discovery::Endpoint| {
-            let connector = Connector::new(Arc::clone(&dialer), endpoint.clone(), Arc::clone(&tls), settings.connect_timeout);
+            let connections = tuning.load().connections.clone();
+            let connector = Connector::new(Arc::clone(&dialer), endpoint.clone(), Arc::clone(&tls), connections.handshake);
             // The authority is never resolved or verified: the connector knows the way, and the peer
             // is proven by its SPIFFE id.
             Endpoint::from_static("http://mesh.invalid")
-                .http2_keep_alive_interval(settings.keep_alive_interval)
-                .keep_alive_timeout(settings.keep_alive_timeout)
+                .http2_keep_alive_interval(connections.keep_alive_interval)
+                .keep_alive_timeout(connections.keep_alive_timeout)
                 .keep_alive_while_idle(true)
                 .initial_stream_window_size(1024 * 1024)
                 .initial_connection_window_size(4 * 1024 * 1024)
                 .connect_with_connector_lazy(connector)
         };
-        Ok(Balancer::new(domain, resolver.watch(domain), Box::new(open)))
+        Ok(Balancer::new(domain, resolver.watch(domain), Box::new(open), self.0.tuning.clone()))
     }
 }
 

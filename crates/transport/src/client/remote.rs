@@ -23,19 +23,19 @@ use super::{
     balance::Balancer,
     retry::{self, RetryBudget},
 };
-use crate::{codec::Encoded, metadata, status::error_from_status};
+use crate::{MESSAGE_LIMIT, codec::Encoded, metadata, status::error_from_status, tuning::LiveTuning};
 
 /// A domain in another place.
 pub(super) struct Remote {
     balancer: Arc<Balancer>,
-    message_limit: usize,
     metrics: Metrics,
     retries: Arc<RetryBudget>,
+    tuning: LiveTuning,
 }
 
 impl Remote {
-    pub(super) fn new(balancer: Arc<Balancer>, metrics: Metrics, retries: Arc<RetryBudget>, message_limit: usize) -> Self {
-        Self { balancer, message_limit, metrics, retries }
+    pub(super) fn new(balancer: Arc<Balancer>, metrics: Metrics, retries: Arc<RetryBudget>, tuning: LiveTuning) -> Self {
+        Self { balancer, metrics, retries, tuning }
     }
 
     async fn send(&self, call: &Call, method: &'static MethodContract, request: Payload) -> Result<Reply<Payload>> {
@@ -46,17 +46,17 @@ impl Remote {
         let deadline = budget(call, method);
         // A stream cannot be sent again: what was read of it is gone.
         let Payload::Message(message) = request else { return self.attempt(call, method, request, deadline, false).await };
-        self.retries.deposit();
+        self.retries.deposit(Instant::now());
         let repeatable = retry::may_repeat(method, call);
         let mut attempt = 1;
         loop {
             let failed = match self.attempt(call, method, Payload::Message(message.clone()), deadline, repeatable).await {
-                Err(error) if repeatable && attempt <= retry::ATTEMPTS => error,
+                Err(error) if repeatable && attempt <= self.tuning.load().retry.attempts => error,
                 result => return result,
             };
             let fits = |pause: &Duration| deadline.is_none_or(|deadline| deadline.remaining() > *pause);
-            let Some(pause) = retry::pause(&failed, attempt).filter(fits) else { return Err(failed) };
-            if !self.retries.withdraw() {
+            let Some(pause) = retry::pause(&failed, attempt, &self.tuning.load().retry).filter(fits) else { return Err(failed) };
+            if !self.retries.withdraw(Instant::now()) {
                 return Err(failed);
             }
             tracing::debug!(attempt, error = %failed, "the call is sent again");
@@ -101,7 +101,7 @@ impl Remote {
         let mut headers = HeaderMap::with_capacity(8);
         let trace = weft_telemetry::current(&tracing::Span::current());
         metadata::inject(call, trace.as_ref().unwrap_or(call.trace()), left, &mut headers);
-        let limit = self.message_limit;
+        let limit = MESSAGE_LIMIT;
         let mut grpc = Grpc::new(channel).max_decoding_message_size(limit).max_encoding_message_size(limit);
         let unreachable = |error| {
             Error::new(MeshReason::UpstreamUnavailable, format!("{} cannot be reached", method.domain)).with_source(error)

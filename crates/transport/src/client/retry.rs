@@ -2,10 +2,10 @@
 //!
 //! Problem: a retry hides a lost connection, and a thousand retries finish a domain that is merely
 //! slow. Rule: a call is sent again only if its contract says that a repeat does no harm (READ,
-//! NATURAL, or KEYED with a key), only after UNAVAILABLE, only with time left, at most twice, and
+//! NATURAL, or KEYED with a key), only after UNAVAILABLE, only with time left, only a few times, and
 //! only while the callee's budget lasts. The budget is one for all calls to a domain: each first
-//! attempt pays in a fifth of a retry and a trickle comes by time, so that in a storm at most one
-//! call in six is a repeat (the reasoning is that of Finagle's and tower's retry budgets).
+//! attempt pays in a share of a retry and a trickle comes by time, so that by default at most one
+//! call in six of a storm is a repeat (the reasoning is that of Finagle's and tower's retry budgets).
 //! Recovery: with the budget spent, failures pass through at once until first attempts have paid
 //! in again.
 
@@ -17,61 +17,54 @@ use std::{
 use tokio::time::Instant;
 use weft_call::{Call, Code, Error, Idempotency, MethodContract};
 
-/// How often a call is sent again at most.
-pub(super) const ATTEMPTS: u32 = 2;
+use crate::tuning::{LiveTuning, RetryTuning};
 
-/// What a retry takes out of the budget, and what a first attempt pays in.
-const PRICE: u32 = 5;
-const DEPOSIT: u32 = 1;
-/// The budget of an idle client: enough to ride out a restart, spent in a moment by a storm.
-const TRICKLE_PER_SECOND: u32 = 10 * PRICE;
-const LIMIT: u32 = 100 * PRICE;
-
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const PAUSE_LIMIT: Duration = Duration::from_millis(500);
+/// Retries that an idle client saves up: enough to ride out a restart, spent in a moment by a storm.
+const SAVINGS: f64 = 100.0;
 
 /// The retries that the calls to one domain may still make.
 #[derive(Debug)]
-pub(super) struct RetryBudget(Mutex<Balance>);
+pub(super) struct RetryBudget {
+    balance: Mutex<Balance>,
+    tuning: LiveTuning,
+}
 
 #[derive(Debug)]
 struct Balance {
-    tokens: u32,
+    retries: f64,
     counted: Instant,
 }
 
 impl RetryBudget {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Balance { tokens: TRICKLE_PER_SECOND, counted: Instant::now() }))
+    pub(super) fn new(tuning: LiveTuning, now: Instant) -> Self {
+        let retries = f64::from(tuning.load().retry.budget_floor);
+        Self { balance: Mutex::new(Balance { retries, counted: now }), tuning }
     }
 
     /// A first attempt is made.
-    pub(super) fn deposit(&self) {
-        self.with(|balance| balance.tokens = (balance.tokens + DEPOSIT).min(LIMIT));
+    pub(super) fn deposit(&self, now: Instant) {
+        let ratio = self.tuning.load().retry.budget_ratio;
+        self.with(now, |retries| *retries = (*retries + ratio).min(SAVINGS));
     }
 
     /// Takes out a retry; false if there is none.
-    pub(super) fn withdraw(&self) -> bool {
-        self.with(|balance| match balance.tokens.checked_sub(PRICE) {
-            Some(left) => {
-                balance.tokens = left;
-                true
+    pub(super) fn withdraw(&self, now: Instant) -> bool {
+        self.with(now, |retries| {
+            let enough = *retries >= 1.0;
+            if enough {
+                *retries -= 1.0;
             }
-            None => false,
+            enough
         })
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Balance) -> T) -> T {
-        let mut balance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whole tokens only: what is left of the time counts the next time.
-        let millis = balance.counted.elapsed().as_millis();
-        let trickled = millis * u128::from(TRICKLE_PER_SECOND) / 1000;
-        if trickled > 0 {
-            balance.counted = Instant::now();
-            balance.tokens =
-                balance.tokens.saturating_add(u32::try_from(trickled).unwrap_or(LIMIT)).min(LIMIT.max(balance.tokens));
-        }
-        change(&mut balance)
+    fn with<T>(&self, now: Instant, change: impl FnOnce(&mut f64) -> T) -> T {
+        let floor = f64::from(self.tuning.load().retry.budget_floor);
+        let mut balance = self.balance.lock().unwrap_or_else(PoisonError::into_inner);
+        let trickled = now.saturating_duration_since(balance.counted).as_secs_f64() * floor;
+        balance.counted = balance.counted.max(now);
+        balance.retries = (balance.retries + trickled).min(SAVINGS.max(floor));
+        change(&mut balance.retries)
     }
 }
 
@@ -86,14 +79,13 @@ pub(super) fn may_repeat(method: &MethodContract, call: &Call) -> bool {
 
 /// How long to wait before the attempt `attempt` (1 is the first retry), if the failure is one that
 /// may pass. The callee's own word goes before ours.
-pub(super) fn pause(error: &Error, attempt: u32) -> Option<Duration> {
+pub(super) fn pause(error: &Error, attempt: u32, tuning: &RetryTuning) -> Option<Duration> {
     if error.code() != Code::Unavailable {
         return None;
     }
-    let ceiling = PAUSE_LIMIT.min(FIRST_PAUSE * 4_u32.saturating_pow(attempt - 1));
+    let ceiling = tuning.pause_limit.min(tuning.first_pause.saturating_mul(4_u32.saturating_pow(attempt - 1)));
     // Full jitter: those who failed together do not come back together.
-    let jittered = FIRST_PAUSE.max(ceiling.mul_f64(fastrand::f64()));
-    Some(error.retry_after().unwrap_or(jittered))
+    Some(error.retry_after().unwrap_or_else(|| ceiling.mul_f64(fastrand::f64())))
 }
 
 #[cfg(test)]
@@ -101,6 +93,7 @@ mod tests {
     use weft_call::{Access, Audit, CallBuilder, Clock, IdempotencyKey, MeshReason, MethodKind};
 
     use super::*;
+    use crate::tuning::Tuning;
 
     fn method(idempotency: Idempotency) -> MethodContract {
         let access = Access { public: true, authenticated: false, permission: None, roles: &[], callers: &[], any_of: false };
@@ -142,26 +135,35 @@ mod tests {
 
     #[test]
     fn a_storm_of_failures_is_repeated_at_most_once_in_six() {
-        let budget = RetryBudget::new();
+        let now = Instant::now();
+        let budget = RetryBudget::new(LiveTuning::default(), now);
         let mut retries = 0;
-        let started = Instant::now();
         for _ in 0..60_000 {
-            budget.deposit();
-            retries += u32::from(budget.withdraw());
+            budget.deposit(now);
+            retries += u32::from(budget.withdraw(now));
         }
-        let trickled = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX) * TRICKLE_PER_SECOND / 1000 / PRICE;
-        let most = 60_000 * DEPOSIT / PRICE + TRICKLE_PER_SECOND / PRICE + trickled + 1;
-        assert!(retries <= most, "{retries} of at most {most}");
-        assert!(retries > 10_000, "{retries}");
+        let Tuning { retry: RetryTuning { budget_floor, .. }, .. } = Tuning::default();
+        assert!((11_990..=12_000 + budget_floor).contains(&retries), "{retries}");
+    }
+
+    #[test]
+    fn an_idle_client_saves_up_a_few_retries_and_no_more() {
+        let began = Instant::now();
+        let budget = RetryBudget::new(LiveTuning::default(), began);
+        let spend = |now| (0..1000).take_while(|_| budget.withdraw(now)).count();
+        assert_eq!(spend(began), 10);
+        assert_eq!(spend(began + Duration::from_millis(500)), 5);
+        assert_eq!(spend(began + Duration::from_hours(1)), 100);
     }
 
     #[test]
     fn only_unavailable_is_waited_out_and_pushback_is_honoured() {
-        assert_eq!(pause(&Error::new(MeshReason::DeadlineSpent, ""), 1), None);
-        assert_eq!(pause(&Error::new(MeshReason::Internal, ""), 1), None);
+        let tuning = Tuning::default().retry;
+        assert_eq!(pause(&Error::new(MeshReason::DeadlineSpent, ""), 1, &tuning), None);
+        assert_eq!(pause(&Error::new(MeshReason::Internal, ""), 1, &tuning), None);
         let gone = Error::new(MeshReason::UpstreamUnavailable, "");
-        assert!(pause(&gone, 1).is_some_and(|pause| pause == FIRST_PAUSE));
-        assert!(pause(&gone, 9).is_some_and(|pause| (FIRST_PAUSE..=PAUSE_LIMIT).contains(&pause)));
-        assert_eq!(pause(&gone.with_retry_after(Duration::from_secs(3)), 1), Some(Duration::from_secs(3)));
+        assert!(pause(&gone, 1, &tuning).is_some_and(|pause| pause <= tuning.first_pause));
+        assert!(pause(&gone, 9, &tuning).is_some_and(|pause| pause <= tuning.pause_limit));
+        assert_eq!(pause(&gone.with_retry_after(Duration::from_secs(3)), 1, &tuning), Some(Duration::from_secs(3)));
     }
 }

@@ -59,7 +59,8 @@ async fn serve(
 ) {
     let _place = place;
     let domain = server.service.contract().domain;
-    let proven = tokio::time::timeout(server.limits.handshake, prove(&server, socket)).await;
+    let tuning = server.tuning.load().connections.clone();
+    let proven = tokio::time::timeout(tuning.handshake, prove(&server, socket)).await;
     let (tls, peer) = match proven.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(proven) => proven,
         Err(error) => {
@@ -81,8 +82,8 @@ async fn serve(
         .max_header_list_size(server.limits.headers)
         .initial_stream_window_size(1024 * 1024)
         .initial_connection_window_size(4 * 1024 * 1024)
-        .keep_alive_interval(Some(Duration::from_secs(20)))
-        .keep_alive_timeout(Duration::from_secs(10))
+        .keep_alive_interval(Some(tuning.keep_alive_interval))
+        .keep_alive_timeout(tuning.keep_alive_timeout)
         .serve_connection(TokioIo::new(tls), requests);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, %from, domain, "a connection ended early");

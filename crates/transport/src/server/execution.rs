@@ -22,6 +22,7 @@ use weft_workload_identity::PeerIdentity;
 
 use super::Server;
 use crate::{
+    MESSAGE_LIMIT,
     codec::Encoded,
     metadata::{self, HTTP_STATUS},
     status::{error_from_status, status_from_error},
@@ -129,7 +130,7 @@ async fn execute(
         Err(_) => Err(Error::new(MeshReason::DeadlineSpent, format!("{} took longer than its deadline", method.path))),
     };
     match result {
-        Ok(reply) => (answer(reply, server.limits.message, request_id), None),
+        Ok(reply) => (answer(reply, request_id), None),
         Err(error) => (status_from_error(&error, &request_id).into_http(), Some(error)),
     }
 }
@@ -153,7 +154,7 @@ async fn handle(
     if headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
         return Err(Error::new(MeshReason::MethodUnknown, "compressed messages are not taken inside the mesh"));
     }
-    let messages = Streaming::new_request(Encoded, request.into_body(), None, Some(server.limits.message));
+    let messages = Streaming::new_request(Encoded, request.into_body(), None, Some(MESSAGE_LIMIT));
     let payload = match method.kind {
         MethodKind::Unary | MethodKind::ServerStreaming => Payload::Message(only_message(messages).await?),
         MethodKind::ClientStreaming | MethodKind::Bidirectional => {
@@ -174,7 +175,7 @@ async fn only_message(mut messages: Streaming<Bytes>) -> Result<Bytes> {
 }
 
 /// The reply as a gRPC response.
-fn answer(reply: Reply<Payload>, limit: usize, request_id: RequestId) -> http::Response<Body> {
+fn answer(reply: Reply<Payload>, request_id: RequestId) -> http::Response<Body> {
     let Reply { message, status, mut headers, trailers } = reply;
     let messages = match message {
         Payload::Message(message) => futures_util::stream::iter([Ok(message)]).left_stream(),
@@ -187,7 +188,7 @@ fn answer(reply: Reply<Payload>, limit: usize, request_id: RequestId) -> http::R
             })
             .right_stream(),
     };
-    let body = EncodeBody::new_server(Encoded, messages, None, SingleMessageCompressionOverride::default(), Some(limit));
+    let body = EncodeBody::new_server(Encoded, messages, None, SingleMessageCompressionOverride::default(), Some(MESSAGE_LIMIT));
     if let Some(status) = status {
         headers.insert(&HTTP_STATUS, HeaderValue::from(status));
     }

@@ -17,7 +17,7 @@ use weft_call::{MethodContract, Replays, Service};
 use weft_telemetry::Metrics;
 use weft_workload_identity::{CertificateSource, WorkloadName, server_config};
 
-use crate::{error::TransportError, socket::Listener};
+use crate::{error::TransportError, socket::Listener, tuning::LiveTuning};
 
 pub use admission::Admission;
 
@@ -28,26 +28,15 @@ pub struct Limits {
     pub connections: usize,
     /// Calls at once on one connection.
     pub streams: u32,
-    /// Largest message, in bytes.
-    pub message: usize,
     /// Largest header list, in bytes.
     pub headers: u32,
-    /// For the TLS handshake.
-    pub handshake: Duration,
     /// For calls under way once the server is told to stop; then they are cut.
     pub drain: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: 4096,
-            streams: 1024,
-            message: 4 * 1024 * 1024,
-            headers: 64 * 1024,
-            handshake: Duration::from_secs(10),
-            drain: Duration::from_secs(20),
-        }
+        Self { connections: 4096, streams: 1024, headers: 64 * 1024, drain: Duration::from_secs(20) }
     }
 }
 
@@ -62,6 +51,7 @@ pub struct Server {
     health: HealthServer<HealthService>,
     metrics: Metrics,
     limits: Limits,
+    tuning: LiveTuning,
 }
 
 /// Tells callers of `grpc.health.v1` whether the domain can work.
@@ -96,6 +86,7 @@ impl Server {
         certificates: Arc<dyn CertificateSource>,
         metrics: Metrics,
         limits: Limits,
+        tuning: LiveTuning,
     ) -> Result<(Self, ServerHealth), TransportError> {
         let contract = service.contract();
         let workload: WorkloadName = contract.domain.parse()?;
@@ -103,7 +94,7 @@ impl Server {
         let methods = contract.methods.iter().map(|method| (method.path, method)).collect();
         let readiness = ServerHealth { reporter: HealthReporter::new(), service: contract.name };
         let health = HealthServer::new(HealthService::from_health_reporter(readiness.reporter.clone()));
-        let server = Self { service, methods, replays, admission, certificates, tls, health, metrics, limits };
+        let server = Self { service, methods, replays, admission, certificates, tls, health, metrics, limits, tuning };
         Ok((server, readiness))
     }
 
