@@ -27,6 +27,9 @@ pub fn env_example() -> String {
         if let Fallback::Otherwise(otherwise) = setting.fallback {
             let _ = write!(text, " Not set: {otherwise}.");
         }
+        if let Some(told) = setting.changes.told() {
+            let _ = write!(text, " It {told}.");
+        }
         if !setting.aliases.is_empty() {
             let _ = write!(text, " {} is read too.", setting.aliases.join(", "));
         }

@@ -44,7 +44,7 @@ pub(crate) fn text<'a>(variable: &str, value: &'a OsString) -> Result<Option<&'a
 fn set(layers: &mut Layers, path: Vec<String>, setting: &Setting, variable: &str, value: &OsString) -> Result<(), ConfigError> {
     if let Some(text) = text(variable, value)? {
         let source = Source::Environment { variable: variable.to_owned() };
-        layers.set(path, setting.shape.read(text), source);
+        layers.set(path, setting.shape.read(text), source)?;
     }
     Ok(())
 }

@@ -19,13 +19,11 @@ pub enum ConfigError {
         #[source]
         cause: std::io::Error,
     },
-    /// The configuration file is not TOML.
-    #[error("{}:{line}: {problem}", path.display())]
+    /// The configuration file, or the text in Consul, is not TOML.
+    #[error("{origin}: {problem}")]
     Syntax {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
+        /// Which line of it.
+        origin: Source,
         /// What the parser says, without the text of the line.
         problem: String,
     },
@@ -73,6 +71,55 @@ pub enum ConfigError {
         /// What was expected: `a port (0-65535)`.
         expected: String,
     },
+    /// A file that holds a secret cannot be used.
+    #[error("{}the file {} cannot be read: {cause}", place(origin, setting), path.display())]
+    SecretFile {
+        /// Where the file is named.
+        origin: Source,
+        /// The setting that names it.
+        setting: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// Consul has no secret under a key.
+    #[error("{}Consul has no text under the key {key:?}", place(origin, setting))]
+    SecretKey {
+        /// Where the key is named.
+        origin: Source,
+        /// The setting that names it.
+        setting: String,
+        /// The key.
+        key: String,
+    },
+    /// A secret and a place where it is to be found, or two such places, in one source.
+    #[error("{origin}: {setting} says the same as {other}: set one of them")]
+    Twice {
+        /// Where the second stands.
+        origin: Source,
+        /// The second.
+        setting: String,
+        /// The first.
+        other: String,
+    },
+    /// A key in Consul is named, and nothing says where Consul is.
+    #[error("{}a key in Consul needs consul.address", place(origin, setting))]
+    ConsulMissing {
+        /// Where the key is named.
+        origin: Source,
+        /// The setting that names it.
+        setting: String,
+    },
+    /// A setting in Consul that is read only when a process starts, or a secret.
+    #[error("{origin}: {setting} cannot stand in Consul: only settings that change while a process runs can, and no secrets")]
+    NotInConsul {
+        /// Where it stands.
+        origin: Source,
+        /// The setting's path.
+        setting: String,
+    },
     /// A domain's own settings do not fit what the domain reads.
     #[error("{}{problem}", place(origin, setting))]
     Domain {
@@ -103,7 +150,9 @@ fn place(origin: &Source, setting: &str) -> String {
     let spelled = match origin {
         Source::Flag { .. } => true,
         Source::Environment { variable } => variable.starts_with("WEFT_"),
-        Source::Default | Source::File { .. } => false,
+        Source::Default | Source::File { .. } | Source::Consul { .. } | Source::SecretFile { .. } | Source::SecretKey { .. } => {
+            false
+        }
     };
     if spelled { format!("{origin}: ") } else { format!("{origin}: {setting}: ") }
 }

@@ -1,4 +1,4 @@
-//! The layer of the configuration file.
+//! The layers that are TOML texts: the configuration file, and the text in Consul.
 
 use std::fs;
 use std::path::Path;
@@ -7,25 +7,38 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::ConfigError;
 use crate::layers::Layers;
-use crate::setting::{self, Lookup, Shape};
+use crate::setting::{self, Changes, Lookup, Setting, Shape};
 use crate::source::Source;
 
 /// Reads the file into the layers.
 pub(crate) fn read(path: &Path, layers: &mut Layers) -> Result<(), ConfigError> {
     let text = fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
-    let file = File { path, text: &text };
-    // The values come from one reading, the places of the keys from another.
-    let table: toml::Table = text.parse().map_err(|error| file.syntax(&error))?;
-    let places = DeTable::parse(&text).map_err(|error| file.syntax(&error))?;
-    file.walk(&mut Vec::new(), &table, Some(places.get_ref()), layers)
+    Text { origin: Origin::File(path), text: &text }.read(layers)
 }
 
-struct File<'a> {
-    path: &'a Path,
+/// Reads the text that Consul has under a key into the layers.
+pub(crate) fn read_consul(key: &str, text: &str, layers: &mut Layers) -> Result<(), ConfigError> {
+    Text { origin: Origin::Consul(key), text }.read(layers)
+}
+
+struct Text<'a> {
+    origin: Origin<'a>,
     text: &'a str,
 }
 
-impl File<'_> {
+enum Origin<'a> {
+    File(&'a Path),
+    Consul(&'a str),
+}
+
+impl Text<'_> {
+    fn read(&self, layers: &mut Layers) -> Result<(), ConfigError> {
+        // The values come from one reading, the places of the keys from another.
+        let table: toml::Table = self.text.parse().map_err(|error| self.syntax(&error))?;
+        let places = DeTable::parse(self.text).map_err(|error| self.syntax(&error))?;
+        self.walk(&mut Vec::new(), &table, Some(places.get_ref()), layers)
+    }
+
     fn walk(
         &self,
         path: &mut Vec<String>,
@@ -41,7 +54,10 @@ impl File<'_> {
                 (Lookup::Setting(setting), toml::Value::Table(below)) if setting.shape == Shape::Free => {
                     self.walk(path, below, place.and_then(|(_, value)| table_of(value.get_ref())), layers)?;
                 }
-                (Lookup::Setting(_), value) => layers.set(path.clone(), value.clone(), source),
+                (Lookup::Setting(setting), value) => {
+                    self.check_place(setting, path, &source)?;
+                    layers.set(path.clone(), value.clone(), source)?;
+                }
                 (Lookup::Section, toml::Value::Table(below)) => {
                     self.walk(path, below, place.and_then(|(_, value)| table_of(value.get_ref())), layers)?;
                 }
@@ -55,8 +71,23 @@ impl File<'_> {
         Ok(())
     }
 
+    /// What is read only at the start would be found to differ from what runs, again and again; and
+    /// whoever may read the text may not read secrets.
+    fn check_place(&self, setting: &Setting, path: &[String], origin: &Source) -> Result<(), ConfigError> {
+        match self.origin {
+            Origin::Consul(_) if setting.changes != Changes::Running || setting.secret => {
+                Err(ConfigError::NotInConsul { origin: origin.clone(), setting: path.join(".") })
+            }
+            Origin::Consul(_) | Origin::File(_) => Ok(()),
+        }
+    }
+
     fn source(&self, offset: usize) -> Source {
-        Source::File { path: self.path.to_owned(), line: self.line(offset) }
+        let line = self.line(offset);
+        match self.origin {
+            Origin::File(path) => Source::File { path: path.to_owned(), line },
+            Origin::Consul(key) => Source::Consul { key: key.to_owned(), line },
+        }
     }
 
     fn line(&self, offset: usize) -> usize {
@@ -65,11 +96,8 @@ impl File<'_> {
 
     /// The parser's message without its excerpt of the file, which may hold a secret.
     fn syntax(&self, error: &toml::de::Error) -> ConfigError {
-        ConfigError::Syntax {
-            path: self.path.to_owned(),
-            line: self.line(error.span().map_or(0, |span| span.start)),
-            problem: error.message().to_owned(),
-        }
+        let origin = self.source(error.span().map_or(0, |span| span.start));
+        ConfigError::Syntax { origin, problem: error.message().to_owned() }
     }
 }
 

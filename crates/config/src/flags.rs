@@ -12,7 +12,7 @@ pub(crate) fn read(flags: &[(String, String)], layers: &mut Layers) -> Result<()
         let path = layers::split(name);
         match setting::lookup(&path) {
             Lookup::Setting(setting) if !path.iter().any(String::is_empty) => {
-                layers.set(path, setting.shape.read(text), origin);
+                layers.set(path, setting.shape.read(text), origin)?;
             }
             Lookup::Section => return Err(ConfigError::NotASetting { origin, setting: name.clone() }),
             Lookup::Setting(_) | Lookup::Unknown => {

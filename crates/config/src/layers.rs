@@ -1,6 +1,7 @@
 //! The merged values, each with its source.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_path_to_error::Segment;
 
@@ -11,13 +12,14 @@ use crate::setting::{self, Fallback, Lookup};
 use crate::{Config, Source};
 
 /// A value and where it came from.
+#[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) value: toml::Value,
     pub(crate) source: Source,
 }
 
 /// Values by path; a later layer replaces what an earlier one set.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Layers {
     entries: BTreeMap<Vec<String>, Entry>,
 }
@@ -28,16 +30,44 @@ impl Layers {
         let mut layers = Self::default();
         for setting in settings() {
             if let Fallback::Value(text) = setting.fallback {
-                layers.set(split(setting.path), setting.shape.read(text), Source::Default);
+                layers.put(split(setting.path), Entry { value: setting.shape.read(text), source: Source::Default });
             }
         }
         layers
     }
 
-    /// Sets a value, and forgets lower values at paths that cannot exist beside it.
-    pub(crate) fn set(&mut self, path: Vec<String>, value: toml::Value, source: Source) {
+    /// Sets a value, and forgets lower values that it replaces.
+    pub(crate) fn set(&mut self, path: Vec<String>, value: toml::Value, source: Source) -> Result<(), ConfigError> {
+        self.forget_alternatives(&path, &source)?;
+        self.put(path, Entry { value, source });
+        Ok(())
+    }
+
+    /// Puts a value in its place, and forgets those at paths that cannot exist beside it.
+    pub(crate) fn put(&mut self, path: Vec<String>, entry: Entry) {
         self.entries.retain(|other, _| !(other.starts_with(&path) || path.starts_with(other)));
-        self.entries.insert(path, Entry { value, source });
+        self.entries.insert(path, entry);
+    }
+
+    /// A secret, a file that holds it and a key that does replace each other, but not within one source.
+    fn forget_alternatives(&mut self, path: &[String], source: &Source) -> Result<(), ConfigError> {
+        let Lookup::Setting(setting) = setting::lookup(path) else { return Ok(()) };
+        for other in setting.alternatives() {
+            let Some(entry) = self.entries.remove(&split(other.path)) else { continue };
+            if is_one_source(&entry.source, source) {
+                let setting = path.join(".");
+                return Err(ConfigError::Twice { origin: source.clone(), setting, other: other.path.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, path: &[String]) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    pub(crate) fn remove(&mut self, path: &[String]) {
+        self.entries.remove(path);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[String], &Entry)> {
@@ -50,13 +80,17 @@ impl Layers {
         let mut config: Config =
             serde_path_to_error::deserialize(table).map_err(|error| self.misfit(&keys(error.path()).collect::<Vec<_>>()))?;
         let own = self.iter().filter(|(path, _)| path.first().is_some_and(|first| first == "domains"));
+        if !config.database.join_password() {
+            return Err(self.misfit(&split("database.url")));
+        }
         config.domains.sources = own.map(|(path, entry)| (path.to_vec(), entry.source.clone())).collect();
         Ok(config)
     }
 
     fn table(&self) -> toml::Table {
         let mut root = toml::Table::new();
-        for (path, entry) in &self.entries {
+        let valued = self.entries.iter().filter(|(path, _)| setting::holder(path).is_none());
+        for (path, entry) in valued {
             let Some((last, sections)) = path.split_last() else { continue };
             let mut table = Some(&mut root);
             for section in sections {
@@ -71,7 +105,8 @@ impl Layers {
         root
     }
 
-    fn misfit(&self, path: &[String]) -> ConfigError {
+    /// The error of a value that does not fit.
+    pub(crate) fn misfit(&self, path: &[String]) -> ConfigError {
         let (path, origin, value) = match nearest_entry(&self.entries, path) {
             Some((path, entry)) => (path, entry.source.clone(), Some(&entry.value)),
             None => (path, Source::Default, None),
@@ -87,6 +122,24 @@ impl Layers {
             value: shown.unwrap_or_else(|| "the value".to_owned()),
             expected: setting.map_or("what the setting takes", |setting| setting.expected).to_owned(),
         }
+    }
+}
+
+/// Paths without values: of those some are secret.
+impl fmt::Debug for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(path, entry)| (path.join("."), &entry.source))).finish()
+    }
+}
+
+/// Whether two values stand in one file or in weft's own variables, where neither can be meant to win.
+fn is_one_source(one: &Source, other: &Source) -> bool {
+    match (one, other) {
+        (Source::File { .. }, Source::File { .. }) => true,
+        (Source::Environment { variable: one }, Source::Environment { variable: other }) => {
+            one.starts_with("WEFT_") && other.starts_with("WEFT_")
+        }
+        _ => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! One typed configuration: defaults < file < environment < flags.
+//! One typed configuration: defaults < file < text in Consul < environment < flags.
 //!
 //! # Problem
 //!
@@ -14,11 +14,16 @@
 //!   never ambiguous. A few names that people expect (`DATABASE_URL`, `PORT`, ..) are read as well;
 //!   the `WEFT_` name wins over them. A variable set to nothing counts as not set.
 //! - Later layers win: defaults, then `weft.toml` (or the file that `--config` or `WEFT_CONFIG`
-//!   names), then the environment, then flags (`--set edge.port=9000`).
+//!   names), then the TOML text that Consul has under `consul.config_key`, then the environment, then
+//!   flags (`--set edge.port=9000`).
 //! - Whatever is not known is refused, in the file, in a flag, and for variables that start with
 //!   `WEFT_` (but for `WEFT_TEST_*` and `WEFT_SABOTAGE*`, which steer tests).
 //! - Secrets are [`secrecy::SecretString`]: neither `Debug`, nor [`Loaded::render`], nor an error
-//!   shows them.
+//!   shows them. A secret can also be in a file or under a key in Consul: `database.url_file` and
+//!   `database.url_consul_key` say where `database.url` is.
+//! - Some settings change while a process runs ([`Setting::changes`]). A new configuration is checked
+//!   as a whole like the first; then [`Loaded::change_to`] takes what may change and names what
+//!   differs otherwise.
 //!
 //! # Recovery
 //!
@@ -27,6 +32,7 @@
 //! `WEFT_EDGE_PORT=tcp://10.0.0.1:8080` for a Service named `weft-edge`: set
 //! `enableServiceLinks: false` on the pod.
 
+mod change;
 mod env_example;
 mod environment;
 mod error;
@@ -35,6 +41,7 @@ mod flags;
 mod layers;
 mod load;
 mod redact;
+mod secrets;
 mod section;
 mod setting;
 mod source;
@@ -44,9 +51,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub use change::Changed;
 pub use env_example::env_example;
 pub use error::{ConfigError, Hint};
-pub use load::{Loaded, Sources};
+pub use load::{ConsulKeys, Loaded, Sources};
 pub use section::admin::Admin;
 pub use section::auth::Auth;
 pub use section::consul::Consul;
@@ -54,12 +62,13 @@ pub use section::database::Database;
 pub use section::dns::Dns;
 pub use section::domains::Domains;
 pub use section::edge::Edge;
+pub use section::limits::{Factor, Limits};
 pub use section::log::{Log, LogFormat};
 pub use section::mesh::{CertificatesFrom, Mesh};
 pub use section::otel::Otel;
 pub use section::redis::Redis;
 pub use section::settings;
-pub use setting::{Fallback, Setting};
+pub use setting::{Changes, Fallback, Setting};
 pub use source::Source;
 pub use units::{ByteSize, HostPort, UnitError};
 
@@ -86,6 +95,8 @@ pub struct Config {
     pub admin: Admin,
     /// Calls between domains.
     pub mesh: Mesh,
+    /// How far the limits of the contracts are stretched.
+    pub limits: Limits,
     /// End-user tokens and passwords.
     pub auth: Auth,
     /// Log lines.
@@ -105,6 +116,16 @@ impl Config {
     /// The first setting that is unknown or malformed, or a file that cannot be read.
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         load::load(sources)
+    }
+
+    /// The keys in Consul that must be read before [`Config::load`] can be; nothing if no setting names
+    /// one. What they hold goes into [`Sources::consul`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn consul_keys(sources: &Sources) -> Result<Option<ConsulKeys>, ConfigError> {
+        load::consul_keys(sources)
     }
 
     /// Whether domains of other processes are found by asking a registry or name servers, so that no

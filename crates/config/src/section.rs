@@ -7,6 +7,7 @@ pub(crate) mod database;
 pub(crate) mod dns;
 pub(crate) mod domains;
 pub(crate) mod edge;
+pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod mesh;
 pub(crate) mod otel;
@@ -29,6 +30,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         edge::SETTINGS,
         admin::SETTINGS,
         mesh::SETTINGS,
+        limits::SETTINGS,
         auth::SETTINGS,
         log::SETTINGS,
         otel::SETTINGS,

@@ -19,7 +19,37 @@ pub struct Setting {
     pub aliases: &'static [&'static str],
     /// Whether the value must never be shown.
     pub secret: bool,
+    /// When a new value is taken.
+    pub changes: Changes,
     pub(crate) shape: Shape,
+    pub(crate) holds: Option<Holder>,
+}
+
+/// When a new value of a setting is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// When the process starts again.
+    AtStart,
+    /// While the process runs.
+    Running,
+    /// User and password of the address while the process runs, the rest of it when the process
+    /// starts again.
+    CredentialsRunning,
+}
+
+/// A setting that says where the value of a secret is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// The secret's path.
+    pub(crate) secret: &'static str,
+    pub(crate) place: Place,
+}
+
+/// Where the value of a secret can be, other than in the setting itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    File,
+    ConsulKey,
 }
 
 /// What holds when nobody sets a setting.
@@ -52,6 +82,17 @@ pub(crate) enum Lookup {
     Unknown,
 }
 
+impl Changes {
+    /// What people are told of it; nothing where it is what they expect.
+    pub(crate) const fn told(self) -> Option<&'static str> {
+        match self {
+            Self::AtStart => None,
+            Self::Running => Some("changes while the process runs"),
+            Self::CredentialsRunning => Some("changes in user and password while the process runs"),
+        }
+    }
+}
+
 impl Shape {
     /// Text of the wrong kind stays a string; the typed reading refuses it with the right sentence.
     pub(crate) fn read(self, text: &str) -> toml::Value {
@@ -69,7 +110,33 @@ impl Shape {
 
 impl Setting {
     pub(crate) const fn text(path: &'static str, expected: &'static str, about: &'static str) -> Self {
-        Self { path, about, expected, fallback: Fallback::Otherwise("none"), aliases: &[], secret: false, shape: Shape::Text }
+        Self {
+            path,
+            about,
+            expected,
+            fallback: Fallback::Otherwise("none"),
+            aliases: &[],
+            secret: false,
+            changes: Changes::AtStart,
+            shape: Shape::Text,
+            holds: None,
+        }
+    }
+
+    /// Where a secret can be instead of in its own setting: a file.
+    pub(crate) const fn file_of(path: &'static str, secret: &'static str) -> Self {
+        let about = "The file that holds the same, instead; a new text in it is taken while the process runs.";
+        let mut setting = Self::text(path, "a file", about);
+        setting.holds = Some(Holder { secret, place: Place::File });
+        setting
+    }
+
+    /// Where a secret can be instead of in its own setting: a key in Consul.
+    pub(crate) const fn consul_key_of(path: &'static str, secret: &'static str) -> Self {
+        let about = "The key in Consul KV that holds the same, instead; a new text under it is taken while the process runs.";
+        let mut setting = Self::text(path, "a key in Consul KV", about);
+        setting.holds = Some(Holder { secret, place: Place::ConsulKey });
+        setting
     }
 
     pub(crate) const fn port(path: &'static str, about: &'static str) -> Self {
@@ -109,6 +176,18 @@ impl Setting {
         self.secret = true;
         self
     }
+
+    /// A new value is taken while the process runs.
+    pub(crate) const fn running(mut self) -> Self {
+        self.changes = Changes::Running;
+        self
+    }
+
+    /// A new user or password in the address is taken while the process runs.
+    pub(crate) const fn credentials_running(mut self) -> Self {
+        self.changes = Changes::CredentialsRunning;
+        self
+    }
 }
 
 // === Names ===
@@ -138,6 +217,16 @@ impl Setting {
         segments.collect::<Vec<_>>().join(".")
     }
 
+    /// The settings that say the same in another way: of a secret, its file and its key.
+    pub(crate) fn alternatives(&'static self) -> impl Iterator<Item = &'static Self> {
+        let secret = self.holds.map_or(self.path, |holder| holder.secret);
+        let is_secret = self.secret || self.holds.is_some();
+        settings().filter(move |other| {
+            let says = other.holds.map_or(other.path, |holder| holder.secret);
+            is_secret && says == secret && other.path != self.path
+        })
+    }
+
     fn matches(&self, path: &[String]) -> bool {
         let pattern: Vec<&str> = self.path.split('.').collect();
         let deep_enough = match self.shape {
@@ -161,6 +250,14 @@ pub(crate) fn lookup(path: &[String]) -> Lookup {
         Lookup::Section
     } else {
         Lookup::Unknown
+    }
+}
+
+/// What the setting at the path says of a secret's place; nothing if it is another kind of setting.
+pub(crate) fn holder(path: &[String]) -> Option<Holder> {
+    match lookup(path) {
+        Lookup::Setting(setting) => setting.holds,
+        Lookup::Section | Lookup::Unknown => None,
     }
 }
 

@@ -15,6 +15,23 @@ pub enum Source {
         /// The line, from 1.
         line: usize,
     },
+    /// A line of the text under a key in Consul.
+    Consul {
+        /// The key.
+        key: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A file that holds a secret.
+    SecretFile {
+        /// The file as it was named.
+        path: PathBuf,
+    },
+    /// A key in Consul that holds a secret.
+    SecretKey {
+        /// The key.
+        key: String,
+    },
     /// An environment variable.
     Environment {
         /// Its name.
@@ -32,6 +49,9 @@ impl fmt::Display for Source {
         match self {
             Self::Default => f.write_str("default"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Consul { key, line } => write!(f, "consul:{key}:{line}"),
+            Self::SecretFile { path } => write!(f, "{}", path.display()),
+            Self::SecretKey { key } => write!(f, "consul:{key}"),
             Self::Environment { variable } => f.write_str(variable),
             Self::Flag { setting } => write!(f, "--set {setting}"),
         }

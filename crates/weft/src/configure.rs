@@ -15,7 +15,7 @@ pub(crate) fn load(settings: &Settings, domains: &[Domain]) -> Result<Loaded, Fa
 }
 
 /// The sections whose keys are names of domains.
-const BY_DOMAIN: [&str; 3] = ["mesh.ports.", "mesh.upstreams.", "domains."];
+const BY_DOMAIN: [&str; 4] = ["mesh.ports.", "mesh.upstreams.", "limits.factors.", "domains."];
 
 /// A name that no domain has would be read by nobody.
 fn check_domains(loaded: &Loaded, domains: &[Domain]) -> Result<(), ConfigError> {

@@ -20,13 +20,28 @@ pub(crate) const SETTINGS: &[Setting] = &[
     .alias(&["CONSUL_HTTP_ADDR"]),
     Setting::text("consul.token", "an ACL token", "The ACL token that the agent wants to see.")
         .alias(&["CONSUL_HTTP_TOKEN"])
-        .secret(),
+        .secret()
+        .running(),
+    Setting::file_of("consul.token_file", "consul.token").alias(&["CONSUL_HTTP_TOKEN_FILE"]),
     Setting::text(
         "consul.ca_file",
         "a PEM file",
         "The certificate of the authority that signed the agent's own; an https:// address needs it.",
     )
     .alias(&["CONSUL_CACERT"]),
+    Setting::text(
+        "consul.certificate_file",
+        "a PEM file",
+        "The certificate that this process shows to an agent that asks for one; consul.key_file holds its key.",
+    )
+    .alias(&["CONSUL_CLIENT_CERT"]),
+    Setting::text("consul.key_file", "a PEM file", "The key of consul.certificate_file.").alias(&["CONSUL_CLIENT_KEY"]),
+    Setting::text(
+        "consul.config_key",
+        "a key in Consul KV",
+        "The key that holds a TOML text of settings that change while the process runs; they win over the configuration file.",
+    )
+    .otherwise("no settings in Consul"),
     Setting::text("consul.advertise", "an IP address or a host name", "Where others reach the domains of this process.")
         .otherwise("mesh.listen, or where the agent is if that is every address"),
     Setting::text("consul.zone", "a name", "The zone that this process runs in, told to its callers."),
@@ -46,6 +61,15 @@ pub struct Consul {
     /// The authority of the agent's certificate.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// The certificate that is shown to the agent.
+    #[serde(default)]
+    pub certificate_file: Option<PathBuf>,
+    /// Its key.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// The key of the document with settings.
+    #[serde(default)]
+    pub config_key: Option<String>,
     /// The host by which others reach this process; an IPv6 address without brackets.
     #[serde(default, deserialize_with = "host")]
     pub advertise: Option<String>,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -16,10 +16,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::text("database.url", URL, "The PostgreSQL database that keeps the records, as the role that serves calls.")
         .otherwise("SQLite files in data_dir")
         .alias(&["DATABASE_URL"])
-        .secret(),
+        .secret()
+        .credentials_running(),
+    Setting::file_of("database.url_file", "database.url"),
+    Setting::consul_key_of("database.url_consul_key", "database.url"),
+    Setting::text("database.password", "a password", "The password for database.url, instead of one in the address.")
+        .secret()
+        .running(),
+    Setting::file_of("database.password_file", "database.password"),
+    Setting::consul_key_of("database.password_consul_key", "database.password"),
     Setting::text("database.migration_url", URL, "The same database as the role that owns the tables: migrations run under it.")
         .otherwise("database.url")
         .secret(),
+    Setting::file_of("database.migration_url_file", "database.migration_url"),
+    Setting::consul_key_of("database.migration_url_consul_key", "database.migration_url"),
     Setting::text(
         "database.max_connections",
         "a number of connections (at least 1)",
@@ -38,6 +48,9 @@ pub struct Database {
     /// The PostgreSQL address; SQLite files in the data directory without it.
     #[serde(default, deserialize_with = "postgres_url")]
     pub url: Option<SecretString>,
+    /// The password for the address; [`Database::join_password`] puts it there.
+    #[serde(default)]
+    password: Option<SecretString>,
     /// The PostgreSQL address for migrations.
     #[serde(default, deserialize_with = "postgres_url")]
     migration_url: Option<SecretString>,
@@ -55,6 +68,17 @@ impl Database {
     /// The address for migrations: `migration_url`, or else `url`.
     pub fn migration_url(&self) -> Option<&SecretString> {
         self.migration_url.as_ref().or(self.url.as_ref())
+    }
+
+    /// Puts the password into the address; false if that has no room for one.
+    pub(crate) fn join_password(&mut self) -> bool {
+        let (Some(password), Some(address)) = (&self.password, &self.url) else { return true };
+        let Ok(mut url) = Url::parse(address.expose_secret()) else { return false };
+        if url.set_password(Some(password.expose_secret())).is_err() {
+            return false;
+        }
+        self.url = Some(SecretString::from(String::from(url)));
+        true
     }
 }
 

@@ -11,7 +11,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "What is logged: a level, or levels by module, as `tracing-subscriber`'s EnvFilter reads them.",
     )
     .default("info")
-    .alias(&["RUST_LOG"]),
+    .alias(&["RUST_LOG"])
+    .running(),
     Setting::text(
         "log.format",
         "one of \"auto\", \"pretty\", \"json\"",

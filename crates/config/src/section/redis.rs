@@ -7,14 +7,18 @@ use url::Url;
 use crate::setting::Setting;
 use crate::units;
 
-pub(crate) const SETTINGS: &[Setting] = &[Setting::text(
-    "redis.url",
-    "a Redis address (redis:// or rediss://user:password@host:port/number)",
-    "The Redis that several processes share for caches, counters and events.",
-)
-.otherwise("all of these in process")
-.alias(&["REDIS_URL"])
-.secret()];
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting::text(
+        "redis.url",
+        "a Redis address (redis:// or rediss://user:password@host:port/number)",
+        "The Redis that several processes share for caches, counters and events.",
+    )
+    .otherwise("all of these in process")
+    .alias(&["REDIS_URL"])
+    .secret(),
+    Setting::file_of("redis.url_file", "redis.url"),
+    Setting::consul_key_of("redis.url_consul_key", "redis.url"),
+];
 
 /// Shared cache, counters and events.
 #[derive(Clone, Debug, Default, Deserialize)]

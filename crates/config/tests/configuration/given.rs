@@ -39,3 +39,10 @@ pub(crate) fn refusal_of_variable(name: &str, value: &str) -> String {
 pub(crate) fn refusal_of_flag(path: &str, value: &str) -> String {
     Config::load(&flags(&[(path, value)])).unwrap_err().to_string()
 }
+
+/// The same with texts under keys in Consul, which is said to be somewhere.
+pub(crate) fn consul(mut sources: Sources, keys: &[(&str, &str)]) -> Sources {
+    sources.environment.insert("CONSUL_HTTP_ADDR".to_owned(), "127.0.0.1:8500".into());
+    sources.consul = keys.iter().map(|(key, text)| ((*key).to_owned(), (*text).into())).collect();
+    sources
+}

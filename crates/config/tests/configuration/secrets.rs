@@ -19,10 +19,10 @@ fn debug_and_render_hide_secrets() {
     assert!(!debug.contains(SECRET), "{debug}");
     let text = loaded.render();
     assert!(!text.contains(SECRET), "{text}");
-    assert!(text.contains("database.url = \"postgres://app:***@db:5433/weft?***\"  # DATABASE_URL\n"), "{text}");
+    assert!(text.contains("database.url = \"postgres://app:***@db:5433/weft?***\"  # DATABASE_URL; changes in user and password while the process runs\n"), "{text}");
     assert!(text.contains("database.migration_url = \"postgres://***@db/weft\"  # WEFT_DATABASE_MIGRATION_URL\n"));
     assert!(text.contains("redis.url = \"redis://:***@cache/1\"  # REDIS_URL\n"), "{text}");
-    assert!(text.contains("consul.token = ***  # CONSUL_HTTP_TOKEN\n"), "{text}");
+    assert!(text.contains("consul.token = ***  # CONSUL_HTTP_TOKEN; changes while the process runs\n"), "{text}");
     assert!(text.contains("domains.payments.key = ***  # WEFT_DOMAINS_PAYMENTS_KEY\n"), "{text}");
     assert!(text.contains("edge.port = 8080  # default\n"), "{text}");
     assert!(text.contains("# consul.address is not set: discovery in process\n"), "{text}");
