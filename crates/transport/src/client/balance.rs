@@ -46,6 +46,10 @@ pub(super) struct Member {
     breaker: Breaker,
 }
 
+/// The endpoints that one call was sent to already.
+#[derive(Default)]
+pub(super) struct Tried(Vec<Arc<Member>>);
+
 /// An endpoint that was picked, for as long as the call runs.
 pub(super) struct Picked {
     member: Arc<Member>,
@@ -60,11 +64,18 @@ impl Balancer {
         Self { domain: domain.into(), open, tuning, state: Mutex::new(State { endpoints, members: Arc::default() }) }
     }
 
-    /// The endpoint for the next call, if any is known. `repeatable` calls may be probes.
-    pub(super) fn pick(&self, repeatable: bool) -> Option<Picked> {
+    /// The endpoint for the next call, if any is known: one that was not tried, if there is any.
+    /// What `probes` may be what an ejected endpoint is tried with.
+    pub(super) fn pick(&self, probes: bool, tried: &Tried) -> Option<Picked> {
         let (members, now) = (self.members(), Instant::now());
-        let (member, is_probe) = choose(&members, repeatable, now)?;
+        let (member, is_probe) = choose(&members, probes, tried, now)?;
         Some(Picked { member: Arc::clone(member), is_probe, began: now, tuning: self.tuning.clone() })
+    }
+
+    /// Whether an endpoint is in service that is neither this one nor one that was tried.
+    pub(super) fn has_other(&self, picked: &Picked, tried: &Tried) -> bool {
+        let is_other = |member: &Arc<Member>| !Arc::ptr_eq(member, &picked.member) && !tried.has(member);
+        self.members().iter().any(|member| member.breaker.is_in_service() && is_other(member))
     }
 
     /// The endpoints that discovery names now.
@@ -96,14 +107,20 @@ impl std::fmt::Debug for Balancer {
 }
 
 /// The endpoint, and whether the call is its probe.
-fn choose(members: &[Arc<Member>], repeatable: bool, now: Instant) -> Option<(&Arc<Member>, bool)> {
+fn choose<'m>(members: &'m [Arc<Member>], probes: bool, tried: &Tried, now: Instant) -> Option<(&'m Arc<Member>, bool)> {
     if let [only] = members {
         return Some((only, only.breaker.claim_probe(now)));
     }
-    if repeatable && let Some(probed) = members.iter().find(|member| member.breaker.claim_probe(now)) {
+    if probes && let Some(probed) = members.iter().find(|member| member.breaker.claim_probe(now)) {
         return Some((probed, true));
     }
     let in_service: Vec<_> = members.iter().filter(|member| member.breaker.is_in_service()).collect();
+    if !tried.0.is_empty() {
+        let others: Vec<_> = in_service.iter().copied().filter(|member| !tried.has(member)).collect();
+        if !others.is_empty() {
+            return cheaper_of_two(&others, now).map(|member| (member, false));
+        }
+    }
     let chosen = match in_service.len() {
         0 => cheaper_of_two(&members.iter().collect::<Vec<_>>(), now),
         _ => cheaper_of_two(&in_service, now),
@@ -120,6 +137,16 @@ fn cheaper_of_two<'m>(members: &[&'m Arc<Member>], now: Instant) -> Option<&'m A
     let second = (first + fastrand::usize(1..members.len())) % members.len();
     let cost = |index: usize| members[index].load.cost(members[index].endpoint.weight, now);
     Some(members[if cost(second) < cost(first) { second } else { first }])
+}
+
+impl Tried {
+    pub(super) fn add(&mut self, picked: &Picked) {
+        self.0.push(Arc::clone(&picked.member));
+    }
+
+    fn has(&self, member: &Arc<Member>) -> bool {
+        self.0.iter().any(|tried| Arc::ptr_eq(tried, member))
+    }
 }
 
 impl Picked {
@@ -172,7 +199,7 @@ mod tests {
     fn picks(balancer: &Balancer, calls: usize, outcome: impl Fn(u16) -> Option<Code>) -> BTreeMap<u16, usize> {
         let mut counts = BTreeMap::new();
         for _ in 0..calls {
-            let Some(picked) = balancer.pick(false) else { continue };
+            let Some(picked) = balancer.pick(false, &Tried::default()) else { continue };
             let port = picked.member.endpoint.port;
             *counts.entry(port).or_default() += 1;
             picked.settle(outcome(port));
@@ -183,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn calls_go_where_discovery_says_and_what_stays_is_kept() {
         let (sender, balancer) = balancer(&[]);
-        assert!(balancer.pick(true).is_none());
+        assert!(balancer.pick(true, &Tried::default()).is_none());
         let _ = sender.send(endpoints(&[1, 2]));
         assert_eq!(picks(&balancer, 200, |_| None).len(), 2);
         let kept = balancer.members();
@@ -209,6 +236,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_repeat_goes_to_an_endpoint_that_was_not_tried() {
+        let (_sender, balancer) = balancer(&[1, 2, 3]);
+        for _ in 0..50 {
+            let mut tried = Tried::default();
+            let ports: std::collections::BTreeSet<_> = (0..3)
+                .filter_map(|_| {
+                    let picked = balancer.pick(false, &tried)?;
+                    assert_eq!(balancer.has_other(&picked, &tried), tried.0.len() < 2);
+                    tried.add(&picked);
+                    Some(picked.member.endpoint.port)
+                })
+                .collect();
+            assert_eq!(ports.len(), 3);
+            assert!(balancer.pick(false, &tried).is_some(), "better twice than never");
+        }
+    }
+
+    #[tokio::test]
     async fn the_last_endpoint_is_never_given_up() {
         let (_sender, balancer) = balancer(&[1]);
         assert_eq!(picks(&balancer, 50, |_| Some(Code::Unavailable)).get(&1), Some(&50));
@@ -226,7 +271,7 @@ mod tests {
             members[0].breaker.observe(ended, &LiveTuning::default().load().breaker, 0.0, long_ago);
         }
         assert_eq!(picks(&balancer, 50, |_| None).get(&2), Some(&50));
-        let probe = balancer.pick(true).map(|picked| {
+        let probe = balancer.pick(true, &Tried::default()).map(|picked| {
             picked.settle(None);
             picked.member.endpoint.port
         });

@@ -27,7 +27,7 @@ use crate::{
     status::{is_timeout, late},
     tuning::LiveTuning,
 };
-use balance::Balancer;
+use balance::{Balancer, Tried};
 use connect::Connector;
 use remote::Remote;
 use retry::RetryBudget;
@@ -95,7 +95,7 @@ impl Upstreams {
     {
         let balancer = self.domain(domain).map_err(Error::internal)?.balancer;
         // What passes unread may not be sent again, so it probes nobody.
-        let picked = balancer.pick(false).ok_or_else(|| unknown(domain))?;
+        let picked = balancer.pick(false, &Tried::default()).ok_or_else(|| unknown(domain))?;
         let _under_way = picked.under_way();
         let failed = |error: tonic::transport::Error| {
             let unreachable = || Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached"));

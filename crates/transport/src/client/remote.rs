@@ -5,7 +5,7 @@
 //! [`weft_call::transaction`]). A call that ends early, for whatever reason, resets its stream, so
 //! that the other side stops working on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -20,7 +20,7 @@ use weft_call::{
 use weft_telemetry::{Metrics, Side};
 
 use super::{
-    balance::Balancer,
+    balance::{Balancer, Picked, Tried},
     retry::{self, RetryBudget},
 };
 use crate::{MESSAGE_LIMIT, codec::Encoded, metadata, status::error_from_status, tuning::LiveTuning};
@@ -31,6 +31,15 @@ pub(super) struct Remote {
     metrics: Metrics,
     retries: Arc<RetryBudget>,
     tuning: LiveTuning,
+}
+
+/// How one call is sent once.
+struct Attempt {
+    deadline: Option<Deadline>,
+    /// After this long without an answer another endpoint is asked.
+    patience: Option<Duration>,
+    /// Whether it may be what an ejected endpoint is tried with.
+    probes: bool,
 }
 
 impl Remote {
@@ -44,50 +53,73 @@ impl Remote {
             return Err(Error::internal(what));
         }
         let deadline = budget(call, method);
-        // A stream cannot be sent again: what was read of it is gone.
-        let Payload::Message(message) = request else { return self.attempt(call, method, request, deadline, false).await };
+        let once = Attempt { deadline, patience: None, probes: false };
+        let mut tried = Tried::default();
+        let Payload::Message(message) = request else {
+            // A stream cannot be sent again: what was read of it is gone.
+            return self.attempt(call, method, request, once, &mut tried).await.unwrap_or_else(|| Err(spent(method)));
+        };
         self.retries.deposit(Instant::now());
         let repeatable = retry::may_repeat(method, call);
-        let mut attempt = 1;
-        loop {
-            let failed = match self.attempt(call, method, Payload::Message(message.clone()), deadline, repeatable).await {
-                Err(error) if repeatable && attempt <= self.tuning.load().retry.attempts => error,
-                result => return result,
+        for number in 1.. {
+            let again = repeatable && number <= self.tuning.load().retry.attempts;
+            let patience = |deadline: Deadline| retry::patience(deadline.remaining(), number, &self.tuning.load().retry);
+            let patience = deadline.filter(|_| again).map(patience);
+            let attempt = Attempt { deadline, patience, probes: repeatable && number == 1 };
+            let failed = match self.attempt(call, method, Payload::Message(message.clone()), attempt, &mut tried).await {
+                // Its time was up, and its repeat is paid for.
+                None => continue,
+                Some(Err(error)) if again => error,
+                Some(result) => return result,
             };
             let fits = |pause: &Duration| deadline.is_none_or(|deadline| deadline.remaining() > *pause);
-            let Some(pause) = retry::pause(&failed, attempt, &self.tuning.load().retry).filter(fits) else { return Err(failed) };
+            let Some(pause) = retry::pause(&failed, number, &self.tuning.load().retry).filter(fits) else { return Err(failed) };
             if !self.retries.withdraw(Instant::now()) {
                 return Err(failed);
             }
-            tracing::debug!(attempt, error = %failed, "the call is sent again");
+            tracing::debug!(attempt = number, error = %failed, "the call is sent again");
             tokio::time::sleep(pause).await;
-            attempt += 1;
         }
+        Err(spent(method))
     }
 
-    /// Sends the call once, to one endpoint, within its deadline.
+    /// Sends the call once, to one endpoint, within its deadline; `None` if it was given up, because
+    /// the endpoint did not answer within the attempt's patience and another may.
     async fn attempt(
         &self,
         call: &Call,
         method: &'static MethodContract,
         request: Payload,
-        deadline: Option<Deadline>,
-        repeatable: bool,
-    ) -> Result<Reply<Payload>> {
-        let left = deadline.map(Deadline::remaining);
-        let spent = || Error::new(MeshReason::DeadlineSpent, format!("no time was left for {}", method.path));
+        attempt: Attempt,
+        tried: &mut Tried,
+    ) -> Option<Result<Reply<Payload>>> {
+        let left = attempt.deadline.map(Deadline::remaining);
         if left.is_some_and(|left| left.is_zero()) {
-            return Err(spent());
+            return Some(Err(spent(method)));
         }
-        let picked = self.balancer.pick(repeatable).ok_or_else(|| super::unknown(method.domain))?;
+        let Some(picked) = self.balancer.pick(attempt.probes, tried) else { return Some(Err(super::unknown(method.domain))) };
         let _under_way = picked.under_way();
-        let exchange = self.exchange(picked.channel(), call, method, request, left);
-        let result = match left {
+        let mut exchange = pin!(self.exchange(picked.channel(), call, method, request, left));
+        if let Some(patience) = attempt.patience {
+            match tokio::time::timeout(patience, exchange.as_mut()).await {
+                Ok(result) => return Some(ended(&picked, tried, result)),
+                Err(_) if self.balancer.has_other(&picked, tried) && self.retries.withdraw(Instant::now()) => {
+                    tracing::debug!(?patience, "an endpoint does not answer: the call is sent to another");
+                    picked.settle(Some(Code::DeadlineExceeded));
+                    tried.add(&picked);
+                    return None;
+                }
+                Err(_) => {}
+            }
+        }
+        let result = match attempt.deadline {
             None => exchange.await,
-            Some(left) => tokio::time::timeout(left, exchange).await.unwrap_or_else(|_| Err(spent())),
+            Some(deadline) => {
+                let answered = tokio::time::timeout_at(deadline.instant(), exchange).await;
+                answered.unwrap_or_else(|_| Err(spent(method)))
+            }
         };
-        picked.observe(result.as_ref().map(drop));
-        result
+        Some(ended(&picked, tried, result))
     }
 
     async fn exchange(
@@ -140,6 +172,19 @@ impl Upstream for Remote {
             .instrument(span),
         )
     }
+}
+
+/// Tells the balancer how an attempt ended.
+fn ended(picked: &Picked, tried: &mut Tried, result: Result<Reply<Payload>>) -> Result<Reply<Payload>> {
+    picked.observe(result.as_ref().map(drop));
+    if result.is_err() {
+        tried.add(picked);
+    }
+    result
+}
+
+fn spent(method: &MethodContract) -> Error {
+    Error::new(MeshReason::DeadlineSpent, format!("no time was left for {}", method.path))
 }
 
 /// The earlier of the caller's deadline and the contract's.

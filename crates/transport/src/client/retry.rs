@@ -2,10 +2,13 @@
 //!
 //! Problem: a retry hides a lost connection, and a thousand retries finish a domain that is merely
 //! slow. Rule: a call is sent again only if its contract says that a repeat does no harm (READ,
-//! NATURAL, or KEYED with a key), only after UNAVAILABLE, only with time left, only a few times, and
-//! only while the callee's budget lasts. The budget is one for all calls to a domain: each first
-//! attempt pays in a share of a retry and a trickle comes by time, so that by default at most one
-//! call in six of a storm is a repeat (the reasoning is that of Finagle's and tower's retry budgets).
+//! NATURAL, or KEYED with a key), only after UNAVAILABLE or when an endpoint did not answer within
+//! its share of the time, only with time left, only a few times, and only while the callee's budget
+//! lasts. A process that hangs refuses nothing: without shares of the time, one attempt would wait
+//! for it until there is none left for another. The budget is one for all calls to a domain: each
+//! first attempt pays in a share of a retry and a trickle comes by time, so that by default at most
+//! one call in six of a storm is a repeat (the reasoning is that of Finagle's and tower's retry
+//! budgets).
 //! Recovery: with the budget spent, failures pass through at once until first attempts have paid
 //! in again.
 
@@ -21,6 +24,8 @@ use crate::tuning::{LiveTuning, RetryTuning};
 
 /// Retries that an idle client saves up: enough to ride out a restart, spent in a moment by a storm.
 const SAVINGS: f64 = 100.0;
+/// The least share of the time: what is merely busy is not given up.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The retries that the calls to one domain may still make.
 #[derive(Debug)]
@@ -75,6 +80,13 @@ pub(super) fn may_repeat(method: &MethodContract, call: &Call) -> bool {
         Idempotency::Keyed => call.idempotency_key().is_some(),
         Idempotency::None => false,
     }
+}
+
+/// How long the attempt `attempt` (1 is the first) may stay unanswered when another endpoint could be
+/// asked: an even share of the time that is left for it and those that may follow.
+pub(super) fn patience(left: Duration, attempt: u32, tuning: &RetryTuning) -> Duration {
+    let attempts = tuning.attempts.saturating_add(2).saturating_sub(attempt);
+    (left / attempts.max(1)).max(LEAST_PATIENCE)
 }
 
 /// How long to wait before the attempt `attempt` (1 is the first retry), if the failure is one that
@@ -154,6 +166,14 @@ mod tests {
         assert_eq!(spend(began), 10);
         assert_eq!(spend(began + Duration::from_millis(500)), 5);
         assert_eq!(spend(began + Duration::from_hours(1)), 100);
+    }
+
+    #[test]
+    fn every_attempt_gets_an_even_share_of_the_time() {
+        let (second, tuning) = (Duration::from_secs(1), RetryTuning { attempts: 2, ..Tuning::default().retry });
+        assert_eq!(patience(3 * second, 1, &tuning), second);
+        assert_eq!(patience(2 * second, 2, &tuning), second);
+        assert_eq!(patience(second / 100, 1, &tuning), LEAST_PATIENCE);
     }
 
     #[test]
