@@ -115,6 +115,8 @@ pub struct Error(Box<Detail>);
 struct Detail {
     reason: Reason,
     path: String,
+    /// The path in the names of the `.proto` file, where it differs.
+    original: Option<String>,
     offset: Option<usize>,
 }
 
@@ -130,6 +132,11 @@ impl Error {
         &self.0.path
     }
 
+    /// The same path in the names of the `.proto` file, such as `order.unit_price`.
+    pub fn original_path(&self) -> &str {
+        self.0.original.as_deref().unwrap_or(&self.0.path)
+    }
+
     /// The byte of the input at which reading stopped; nothing for a value that came from path or query.
     pub fn offset(&self) -> Option<usize> {
         self.0.offset
@@ -137,14 +144,29 @@ impl Error {
 
     /// The same error seen from the message that holds the value as `field`.
     #[must_use]
-    pub fn within(mut self, field: &str) -> Self {
-        let separator = if self.0.path.is_empty() || self.0.path.starts_with(['[', '{']) { "" } else { "." };
-        self.0.path = format!("{field}{separator}{}", self.0.path);
+    pub fn within(self, field: &str) -> Self {
+        self.within_field(field, field)
+    }
+
+    /// The same with the field's name in the `.proto` file beside its name in JSON.
+    #[must_use]
+    pub(crate) fn within_field(mut self, json: &str, original: &str) -> Self {
+        let join = |field: &str, path: &str| {
+            let separator = if path.is_empty() || path.starts_with(['[', '{']) { "" } else { "." };
+            format!("{field}{separator}{path}")
+        };
+        self.0.original = Some(join(original, self.original_path()));
+        self.0.path = join(json, &self.0.path);
         self
     }
 
     pub(crate) fn new(reason: Reason, path: String, offset: Option<usize>) -> Self {
-        Self(Box::new(Detail { reason, path, offset }))
+        Self(Box::new(Detail { reason, path, original: None, offset }))
+    }
+
+    pub(crate) fn with_original(mut self, original: String) -> Self {
+        self.0.original = Some(original);
+        self
     }
 }
 
@@ -239,17 +261,23 @@ impl Fault {
     /// The public error; reading stopped at `offset`.
     #[cold]
     pub(crate) fn resolve(self, schema: &Schema, offset: usize) -> Error {
+        let path = self.path(|field| schema.field_json_name(field));
+        let original = self.path(|field| schema.field_original_name(schema.field(field)));
+        Error::new(self.0.reason, path, Some(self.0.offset.unwrap_or(offset))).with_original(original)
+    }
+
+    fn path<'s>(&self, name: impl Fn(FieldIndex) -> &'s str) -> String {
         let mut path = String::new();
         for step in self.0.steps.iter().rev() {
             match step {
                 Step::Element(index) => path.extend(["[", &index.to_string(), "]"]),
                 Step::Entry(index) => path.extend(["{", &index.to_string(), "}"]),
-                Step::Field(field) => push_name(&mut path, schema.field_json_name(*field)),
+                Step::Field(field) => push_name(&mut path, name(*field)),
                 Step::Unknown(name) => push_name(&mut path, name),
                 Step::AnyValue => push_name(&mut path, "value"),
             }
         }
-        Error::new(self.0.reason, path, Some(self.0.offset.unwrap_or(offset)))
+        path
     }
 }
 

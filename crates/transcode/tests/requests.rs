@@ -53,8 +53,28 @@ impl Shop {
         Ok(messages.into_iter().map(print).collect())
     }
 
+    /// The same of a body that is all there; what stands before the message is kept.
+    fn whole(&self, method: &str, target: &str, body: &str, options: &RequestOptions) -> Result<String, RequestError> {
+        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let found = self.router.find(method, path).unwrap();
+        let mut request = RequestBuilder::new(&self.schema, &found, query, options)?;
+        request.content_type("text/plain");
+        let mut wire = b"frame".to_vec();
+        let result = request.message(body.as_bytes(), &mut wire);
+        assert!(wire.starts_with(b"frame"));
+        result.inspect_err(|_| assert_eq!(wire, b"frame"))?;
+        let input = found.binding.method(&self.schema).input;
+        let mut json = Vec::new();
+        wire_to_json(&self.schema, input, &wire[5..], &PrintOptions::default(), &mut json).unwrap();
+        Ok(String::from_utf8(json).unwrap())
+    }
+
     fn request(&self, method: &str, target: &str, body: &str) -> Result<String, RequestError> {
-        let mut messages = self.pieces(method, target, &[body.as_bytes()], &RequestOptions::default())?;
+        let options = RequestOptions::default();
+        let whole = self.whole(method, target, body, &options);
+        let pieces = self.pieces(method, target, &[body.as_bytes()], &options);
+        assert_eq!(pieces.as_ref().map(|messages| &messages[0]), whole.as_ref(), "{target} {body}");
+        let mut messages = pieces?;
         assert_eq!(messages.len(), 1);
         Ok(messages.remove(0))
     }
@@ -131,12 +151,15 @@ fn query_parameters_that_fit_nothing_are_refused() {
         ("filter=x", "query: filter cannot be a query parameter: it is a map or a message"),
         ("labels=x", "query: labels cannot be a query parameter: it is a map or a message"),
         ("extra=x", "query: extra cannot be a query parameter: it is a map or a message"),
-        ("pageToken=%ff", "query: not percent-encoded UTF-8"),
-        ("pageToken=%4", "query: not percent-encoded UTF-8"),
+        ("pageToken=%ff", "query: pageToken is not percent-encoded UTF-8"),
+        ("pageToken=%4", "query: pageToken is not percent-encoded UTF-8"),
+        ("page%ffToken=1", "query: not percent-encoded UTF-8"),
     ] {
         let error = shop.request("GET", &format!("/v1/books?{query}"), "").unwrap_err();
         assert_eq!(error.to_string(), message, "{query}");
     }
+    let Err(RequestError::Query(error)) = shop.request("GET", "/v1/books?pageSize=x", "") else { panic!("it is refused") };
+    assert_eq!((error.path(), error.original_path()), ("pageSize", "page_size"));
     let many = "ids=1&".repeat(1_001);
     let error = shop.request("GET", &format!("/v1/books?{many}"), "").unwrap_err();
     assert_eq!(error, RequestError::TooManyParameters);

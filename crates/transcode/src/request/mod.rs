@@ -58,9 +58,12 @@ pub enum RequestError {
     /// A query parameter does not fit its field.
     #[error("query: {0}")]
     Query(Error),
-    /// The query is not percent-encoded UTF-8.
+    /// The name of a query parameter is not percent-encoded UTF-8.
     #[error("query: not percent-encoded UTF-8")]
     QueryEncoding,
+    /// The value of a query parameter is not percent-encoded UTF-8.
+    #[error("query: {0} is not percent-encoded UTF-8")]
+    ParameterEncoding(String),
     /// A query parameter names no field of the request. Its name is shown when it looks like one.
     #[error("query: unknown parameter {0}")]
     UnknownParameter(String),
@@ -223,27 +226,57 @@ impl<'s> RequestBuilder<'s> {
         }
     }
 
+    /// The message of a method that takes one, whose whole body is there. It is appended to `wire`, so that what frames
+    /// it can stand before it. On an error `wire` is as it was.
+    pub fn message(mut self, body: &[u8], wire: &mut Vec<u8>) -> Result<(), RequestError> {
+        match self.content {
+            Content::None if !body.is_empty() => Err(RequestError::UnexpectedBody),
+            Content::None => {
+                wire.append(&mut self.woven);
+                Ok(())
+            }
+            Content::Raw | Content::Json if body.len() > self.options.json.limits.input => Err(RequestError::TooLarge),
+            Content::Raw => {
+                wire.append(&mut self.raw(body));
+                Ok(())
+            }
+            Content::Json => {
+                let start = wire.len();
+                self.json_to(body, wire).inspect_err(|_| wire.truncate(start))
+            }
+        }
+    }
+
     /// The message of a JSON body. An empty body is the empty message.
     fn json(&mut self, json: &[u8]) -> Result<Vec<u8>, RequestError> {
         let mut wire = Vec::new();
+        self.json_to(json, &mut wire)?;
+        Ok(wire)
+    }
+
+    fn json_to(&mut self, json: &[u8], wire: &mut Vec<u8>) -> Result<(), RequestError> {
         let options = &self.options.json;
         let empty = json.iter().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
         match self.body {
             _ if empty => {}
             Body::Field(index) => {
                 let field = self.schema.field(index);
-                let within = |error: Error| RequestError::Body(error.within(self.schema.field_json_name(index)));
-                json_to_field(self.schema, field, json, options, &mut wire).map_err(within)?;
+                let within = |error: Error| {
+                    RequestError::Body(
+                        error.within_field(self.schema.field_json_name(index), self.schema.field_original_name(field)),
+                    )
+                };
+                json_to_field(self.schema, field, json, options, wire).map_err(within)?;
                 if let Some(mask) = self.mask.take() {
-                    self.derive_mask(mask, field, json, &mut wire)?;
+                    self.derive_mask(mask, field, json, wire)?;
                 }
             }
             Body::Whole | Body::None => {
-                json_to_wire(self.schema, self.input, json, options, &mut wire).map_err(RequestError::Body)?;
+                json_to_wire(self.schema, self.input, json, options, wire).map_err(RequestError::Body)?;
             }
         }
         wire.append(&mut self.woven);
-        Ok(wire)
+        Ok(())
     }
 
     /// Adds the mask of the fields that the body holds.

@@ -102,8 +102,12 @@ fn encode(schema: &Schema, nodes: &[Node], wire: &mut Vec<u8>) {
 
 /// The error under the parameter's path; the place within its text would say nothing of the request.
 fn at_field(schema: &Schema, path: &[FieldIndex], error: &Error) -> Error {
-    let names: Vec<&str> = path.iter().map(|field| schema.field_json_name(*field)).collect();
-    Error::new(error.reason(), names.join("."), None)
+    let join = |name: fn(&Schema, FieldIndex) -> &str| {
+        let names: Vec<&str> = path.iter().map(|field| name(schema, *field)).collect();
+        names.join(".")
+    };
+    let original = join(|schema, field| schema.field_original_name(schema.field(field)));
+    Error::new(error.reason(), join(Schema::field_json_name), None).with_original(original)
 }
 
 /// The JSON of what `text` spells.

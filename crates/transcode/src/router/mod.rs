@@ -81,6 +81,7 @@ pub(crate) struct Variable {
 /// One rule of one method.
 #[derive(Debug, Clone)]
 pub struct Binding {
+    index: usize,
     method: usize,
     rule: HttpRule,
     template: Template,
@@ -95,6 +96,16 @@ impl Binding {
     /// The gRPC method, among [`Schema::methods`].
     pub fn method<'s>(&self, schema: &'s Schema) -> &'s Method {
         &schema.methods()[self.method]
+    }
+
+    /// The place of the gRPC method among [`Schema::methods`].
+    pub fn method_index(&self) -> usize {
+        self.method
+    }
+
+    /// The binding's own place among [`Router::bindings`].
+    pub fn index(&self) -> usize {
+        self.index
     }
 
     /// The rule as declared.
@@ -161,10 +172,16 @@ pub enum RouteError {
 impl Router {
     /// Builds the routes of every rule in the schema.
     pub fn build(schema: &Schema) -> Result<Self, RouterError> {
+        Self::build_for(schema, |_| true)
+    }
+
+    /// Builds the routes of the methods that are served, by their places among [`Schema::methods`].
+    pub fn build_for(schema: &Schema, is_served: impl Fn(usize) -> bool) -> Result<Self, RouterError> {
         let mut router = Self { bindings: Vec::new(), trie: Trie::default(), verbs: HashSet::new() };
-        for (index, method) in schema.methods().iter().enumerate() {
+        for (index, method) in schema.methods().iter().enumerate().filter(|(index, _)| is_served(*index)) {
             for rule in &method.rules {
-                let binding = bind(schema, index, method, rule)?;
+                let mut binding = bind(schema, index, method, rule)?;
+                binding.index = router.bindings.len();
                 if let Some(verb) = &binding.template.verb {
                     router.verbs.insert(verb.as_str().into());
                 }
@@ -278,7 +295,7 @@ fn bind(schema: &Schema, index: usize, method: &Method, rule: &HttpRule) -> Resu
         field => Some(top(field, method.output)?),
     };
     let (input, output) = (method.input, method.output);
-    Ok(Binding { method: index, rule: rule.clone(), template, variables, body, response_body, input, output })
+    Ok(Binding { index: 0, method: index, rule: rule.clone(), template, variables, body, response_body, input, output })
 }
 
 /// The fields that `a.b.c` leads through: messages first, then anything.

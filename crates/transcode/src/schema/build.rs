@@ -362,6 +362,7 @@ impl<'a> Builder<'a> {
                     output: MessageId(self.target(&at, Kind::Message, method.output)?),
                     client_streaming: method.client_streaming,
                     server_streaming: method.server_streaming,
+                    options: method.options.to_vec(),
                     rules,
                 });
             }

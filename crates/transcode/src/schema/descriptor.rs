@@ -70,6 +70,7 @@ pub(super) struct Method<'a> {
     pub(super) output: &'a str,
     pub(super) client_streaming: bool,
     pub(super) server_streaming: bool,
+    pub(super) options: &'a [u8],
     pub(super) http: Option<Rule<'a>>,
 }
 
@@ -293,12 +294,15 @@ fn read_method(bytes: &[u8]) -> Read<Method<'_>> {
             1 => method.name = value.text()?,
             2 => method.input = value.text()?,
             3 => method.output = value.text()?,
-            4 => read(value.bytes()?, |number, value| {
-                if number == HTTP {
-                    method.http = Some(read_rule(value.bytes()?, MAX_NESTING)?);
-                }
-                Ok(())
-            })?,
+            4 => {
+                method.options = value.bytes()?;
+                read(method.options, |number, value| {
+                    if number == HTTP {
+                        method.http = Some(read_rule(value.bytes()?, MAX_NESTING)?);
+                    }
+                    Ok(())
+                })?;
+            }
             5 => method.client_streaming = value.truth(),
             6 => method.server_streaming = value.truth(),
             _ => {}

@@ -17,6 +17,8 @@ pub struct Method {
     pub client_streaming: bool,
     /// The server sends many messages.
     pub server_streaming: bool,
+    /// The encoded `google.protobuf.MethodOptions`, for options that only the caller knows.
+    pub options: Vec<u8>,
     /// The `google.api.http` rule and its additional bindings.
     pub rules: Vec<HttpRule>,
 }
