@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use prost_reflect::DescriptorPool;
 use weft_call::{
-    Access, Audit, Calls, Client, Code, Contract, Declares, HttpMethod, HttpRoute, Idempotency, Limit, LimitScope,
-    MethodContract, MethodKind, Reason,
+    Access, Audit, Calls, Client, Code, Contract, Declares, Event, EventContract, HttpMethod, HttpRoute, Idempotency, Limit,
+    LimitScope, MethodContract, MethodKind, Reason,
 };
 use weft_codegen_fixture::{
     authors::{AuthorsClient, AuthorsContract},
-    library::{LendingLibraryContract, LibraryClient, LibraryReason},
+    library::{Book, LendingLibraryContract, LibraryClient, LibraryReason},
 };
 
 const CONTRACT: &Contract = LendingLibraryContract::CONTRACT;
@@ -35,8 +35,10 @@ fn the_service_and_its_words_are_listed() {
     }
     assert!(std::ptr::eq(LibraryClient::SERVICE, service));
     assert_eq!(AuthorsContract::CONTRACT.domain, "authors");
-    let events: Vec<_> = CONTRACT.events.iter().map(|event| (event.topic, event.message)).collect();
-    assert_eq!(events, [("events.book.added", "fixture.library.v1.Book")]);
+    let (topic, domain, message) = ("events.book.added", "lending_library", "fixture.library.v1.Book");
+    assert_eq!(CONTRACT.events, [EventContract { topic, domain, message, key: "type" }]);
+    assert_eq!(Book::EVENT, &CONTRACT.events[0]);
+    assert_eq!(Book { r#type: "novel".to_owned(), ..Book::default() }.key(), "novel");
 }
 
 #[test]

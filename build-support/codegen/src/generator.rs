@@ -30,6 +30,7 @@ impl Generator<'_> {
         let debug = self.debug();
         let reasons = self.package.reasons.iter().map(|reasons| self.reasons(reasons));
         let services = self.package.services.iter().map(|service| self.service(service));
+        let events = self.events();
         let tables = self.tables();
         let file = quote! {
             #[allow(
@@ -44,6 +45,7 @@ impl Generator<'_> {
                 #validation
                 #(#reasons)*
                 #(#services)*
+                #events
                 #tables
             }
             pub use generated::*;

@@ -26,6 +26,7 @@ mod comments;
 mod compile;
 mod debug;
 mod error;
+mod events;
 mod generator;
 mod messages;
 mod names;

@@ -105,6 +105,8 @@ pub(crate) enum Audit {
 pub(crate) struct Event {
     #[prost(string, tag = "1")]
     pub(crate) topic: String,
+    #[prost(string, tag = "2")]
+    pub(crate) key: String,
 }
 
 /// `google.api.HttpRule`

@@ -34,8 +34,8 @@ pub(crate) struct Package {
     pub(crate) enums: Vec<EnumDescriptor>,
     /// The enums that list reasons.
     pub(crate) reasons: Vec<EnumDescriptor>,
-    /// Its messages that are events, with their topics.
-    pub(crate) events: Vec<(MessageDescriptor, String)>,
+    /// Its messages that are events, with what they declare.
+    pub(crate) events: Vec<(MessageDescriptor, Event)>,
     comments: BTreeMap<(String, Vec<i32>), String>,
 }
 
@@ -95,7 +95,7 @@ impl Package {
         let mut events = Vec::new();
         for message in &messages {
             let event: Option<Event> = options::message(&pool, &message.options(), "weft.mesh.v1.event")?;
-            events.extend(event.map(|event| (message.clone(), event.topic)));
+            events.extend(event.map(|event| (message.clone(), event)));
         }
         let domain = services.first().map_or_else(|| domain_of(&name), |service| service.domain.clone());
         let comments = comments(&files);

@@ -47,15 +47,6 @@ impl Generator<'_> {
         }
     }
 
-    fn event_table(&self) -> TokenStream {
-        let runtime = &self.runtime;
-        let rows = self.package.events.iter().map(|(message, topic)| {
-            let message = message.full_name();
-            quote!(#runtime::EventContract { topic: #topic, message: #message })
-        });
-        quote!(&[#(#rows),*])
-    }
-
     fn service_table(&self, service: &Service) -> TokenStream {
         let (runtime, name, domain) = (&self.runtime, service.descriptor.full_name(), &service.domain);
         let calls = &service.policy.calls;

@@ -43,6 +43,8 @@ pub struct CallBuilder {
     pub method: Option<&'static MethodContract>,
     /// What all log lines of one request share.
     pub request_id: RequestId,
+    /// The event that it handles; `None` where a request or a job's time caused it.
+    pub causation: Option<Uuid>,
     /// The trace that it belongs to.
     pub trace: TraceContext,
     /// When it must have ended; `None` for streams and jobs.
@@ -73,6 +75,7 @@ impl CallBuilder {
         Self {
             method: None,
             request_id: RequestId::fresh(),
+            causation: None,
             trace: TraceContext::start(),
             deadline: None,
             principal: Principal::Anonymous,
@@ -102,6 +105,11 @@ impl Call {
     /// What all log lines of one request share.
     pub fn request_id(&self) -> &RequestId {
         &self.0.request_id
+    }
+
+    /// The event that it handles, if it handles one.
+    pub fn causation(&self) -> Option<Uuid> {
+        self.0.causation
     }
 
     /// The trace that it belongs to.

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Code,
+    Code, EventContract,
     service::{Service, Upstream},
 };
 
@@ -227,15 +227,6 @@ pub struct ReasonContract {
     pub code: Code,
     /// What it means and what the caller can do, from the contract's comment.
     pub description: &'static str,
-}
-
-/// A message that is published as an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventContract {
-    /// The topic: `events.order.created`.
-    pub topic: &'static str,
-    /// The full protobuf name of the message.
-    pub message: &'static str,
 }
 
 /// A type that stands for a contract: generated, one for each package (`OrdersContract`).

@@ -17,6 +17,7 @@ mod deadline;
 pub mod dispatch;
 mod enum_name;
 mod error;
+mod event;
 mod idempotency;
 mod permission;
 mod principal;
@@ -33,11 +34,12 @@ pub use call::{Call, CallBuilder, RequestId, RequestIdError};
 pub use clock::Clock;
 pub use code::Code;
 pub use contract::{
-    Access, Audit, Calls, Client, Contract, Declares, EventContract, HttpMethod, HttpRoute, Idempotency, Limit, LimitScope,
-    MethodContract, MethodKind, PermissionContract, ReasonContract, Serves, ServiceContract,
+    Access, Audit, Calls, Client, Contract, Declares, HttpMethod, HttpRoute, Idempotency, Limit, LimitScope, MethodContract,
+    MethodKind, PermissionContract, ReasonContract, Serves, ServiceContract,
 };
 pub use deadline::Deadline;
 pub use error::{Error, FieldViolation};
+pub use event::{Event, EventContract, TopicPattern, TopicPatternError};
 pub use idempotency::{Answer, Digest, IdempotencyKey, IdempotencyKeyError, NoReplays, Replays};
 pub use permission::Permissions;
 pub use principal::{Principal, ServiceAccount, User};

@@ -144,7 +144,14 @@ impl Databases {
             }
         };
         let texts = texts(schema, &backend);
-        let inner = Inner { domain: schema.domain(), database, backend, texts, settings: Arc::clone(&self.settings) };
+        let inner = Inner {
+            domain: schema.domain(),
+            database,
+            backend,
+            texts,
+            settings: Arc::clone(&self.settings),
+            published: Arc::default(),
+        };
         let inner = Arc::new(inner);
         let page_tokens = PageTokens::load(&inner).await?;
         Ok(Store::new(inner, page_tokens))

@@ -127,6 +127,31 @@ pub enum StoreError {
         /// The method's path.
         method: &'static str,
     },
+    /// An event of another domain.
+    #[error("an event of {topic} is published by the domain {domain} alone")]
+    EventForeign {
+        /// The event's topic.
+        topic: &'static str,
+        /// Whose it is.
+        domain: &'static str,
+    },
+    /// An event whose key is empty, longer than 255 bytes, or holds a NUL.
+    #[error("an event of {topic} has a key that is empty, too long, or holds a NUL")]
+    EventKeyInvalid {
+        /// The event's topic.
+        topic: &'static str,
+    },
+    /// An event is larger than carriers take.
+    #[error("an event of {topic} is {size} bytes large, where 512 KiB is the limit")]
+    EventTooLarge {
+        /// The event's topic.
+        topic: &'static str,
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// One transaction published too many events.
+    #[error("a transaction publishes at most 1000 events")]
+    TooManyEvents,
     /// The key was used before with another request.
     #[error("the idempotency key was used before with another request")]
     KeyReused,

@@ -36,6 +36,7 @@ mod error;
 pub mod etag;
 mod idempotency;
 mod migrate;
+mod outbox;
 mod page;
 pub mod paging;
 mod postgres;

@@ -103,6 +103,8 @@ impl Roles {
 pub(crate) enum Mode {
     Read,
     Write,
+    /// As [`Mode::Write`], under row locks alone: each statement sees what is committed.
+    Queue,
 }
 
 /// Begins a transaction as the domain, for the tenant, in one round trip.
@@ -110,6 +112,7 @@ pub(crate) fn begin_text(roles: &Roles, scope: Scope, mode: Mode, limit: Duratio
     let mode = match mode {
         Mode::Read => "REPEATABLE READ, READ ONLY",
         Mode::Write => "SERIALIZABLE, READ WRITE",
+        Mode::Queue => "READ COMMITTED, READ WRITE",
     };
     let (role, tenant) = match scope {
         Scope::Tenant(TenantId(tenant)) => (&roles.service, tenant.to_string()),

@@ -160,6 +160,7 @@ fn own_part() -> SchemaPart {
     SchemaPart::new("weft")
         .migrations(migrations!())
         .statements(crate::idempotency::STATEMENTS)
+        .statements(crate::outbox::STATEMENTS)
         .statements(crate::page::STATEMENTS)
 }
 

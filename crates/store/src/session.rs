@@ -76,7 +76,7 @@ impl Inner {
                     Mode::Read => (readers, "BEGIN DEFERRED"),
                     // A deferred transaction that reads and then writes fails at once when another
                     // wrote in between, without waiting.
-                    Mode::Write => (writer, "BEGIN IMMEDIATE"),
+                    Mode::Write | Mode::Queue => (writer, "BEGIN IMMEDIATE"),
                 };
                 let begun = pool.begin_with(begin).await;
                 begun.map(Connection::Sqlite).map_err(|error| match error {

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sqlx::PgPool;
+use tokio::sync::Notify;
 use weft_call::{Answer, BoxFuture, Call, Error, Idempotency, Replays, Result, Scope, transaction};
 
 use crate::{
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) backend: Backend,
     pub(crate) texts: Texts,
     pub(crate) settings: Arc<Settings>,
+    /// Told whenever an event is committed.
+    pub(crate) published: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -104,7 +107,7 @@ impl Store {
             encode: T::to_bytes,
             decode: |bytes| T::from_bytes(bytes).map_err(|error| StoreError::AnswerUnreadable(error.into())),
         });
-        self.repeat(call, keyed.as_ref(), &work).await
+        self.repeat(call, keyed.as_ref(), Mode::Write, &work).await
     }
 
     /// The same for work that is no method's answer, as in jobs and event consumers. A KEYED method
@@ -118,10 +121,22 @@ impl Store {
         if let Some(key) = Key::of(call) {
             return Err(StoreError::KeyedWritesOnce { method: key.method() }.into());
         }
-        self.repeat(call, None, &work).await
+        self.repeat(call, None, Mode::Write, &work).await
     }
 
-    async fn repeat<T, F, R>(&self, call: &Call, keyed: Option<&Keyed<T>>, work: &F) -> Result<T>
+    /// For the mesh's own queues: work that takes entries in turn, under row locks alone. On PostgreSQL
+    /// each of its statements sees what is committed then (READ COMMITTED), and it is no part of the
+    /// serialization of others: a relay neither conflicts with what it relays nor makes it conflict.
+    pub async fn queue<T, F, R>(&self, call: &Call, work: F) -> Result<T>
+    where
+        T: Send,
+        F: Fn(Tx) -> R + Send + Sync,
+        R: Future<Output = Result<T>> + Send,
+    {
+        self.repeat(call, None, Mode::Queue, &work).await
+    }
+
+    async fn repeat<T, F, R>(&self, call: &Call, keyed: Option<&Keyed<T>>, mode: Mode, work: &F) -> Result<T>
     where
         T: Send,
         F: Fn(Tx) -> R + Send + Sync,
@@ -134,7 +149,7 @@ impl Store {
             return Err(StoreError::KeyedWritesOnce { method: keyed.key.method() }.into());
         }
         for attempt in 0..ATTEMPTS {
-            match self.attempt(call, keyed, work).await {
+            match self.attempt(call, keyed, mode, work).await {
                 Ok(value) => {
                     call.set_written();
                     return Ok(value);
@@ -149,13 +164,13 @@ impl Store {
         Err(StoreError::Conflict.into())
     }
 
-    async fn attempt<T, F, R>(&self, call: &Call, keyed: Option<&Keyed<T>>, work: &F) -> Result<T, Failure>
+    async fn attempt<T, F, R>(&self, call: &Call, keyed: Option<&Keyed<T>>, mode: Mode, work: &F) -> Result<T, Failure>
     where
         T: Send,
         F: Fn(Tx) -> R + Send + Sync,
         R: Future<Output = Result<T>> + Send,
     {
-        let open = Open::new(self.begin(call, Mode::Write).await.map_err(Failure::of)?);
+        let open = Open::new(self.begin(call, mode).await.map_err(Failure::of)?);
         if let Some(keyed) = keyed {
             let claim = keyed.key.claim(&open.read()).await;
             if !matches!(claim, Ok(Claim::First)) {
@@ -165,7 +180,8 @@ impl Store {
                 return (keyed.decode)(&answer).map_err(Failure::of);
             }
         }
-        let outcome = transaction::hold(work(open.tx())).await;
+        let outcome = transaction::hold(work(open.tx(call.clone()))).await;
+        let has_events = open.has_events();
         let session = open.close().await.map_err(Failure::of)?;
         let state = session.state;
         let value = match outcome {
@@ -183,12 +199,20 @@ impl Store {
         };
         let Some(keyed) = keyed else {
             session.commit().await.map_err(Failure::of)?;
+            self.wake_relay(has_events);
             return Ok(value);
         };
         let open = Open::new(session);
         keyed.key.keep(&open.read(), (keyed.encode)(&value)).await.map_err(Failure::of)?;
         open.close().await.map_err(Failure::of)?.commit().await.map_err(Failure::of)?;
+        self.wake_relay(has_events);
         Ok(value)
+    }
+
+    fn wake_relay(&self, has_events: bool) {
+        if has_events {
+            self.inner.published.notify_one();
+        }
     }
 
     /// Begins a transaction for the call's scope, within its time.

@@ -1,6 +1,12 @@
 //! What a domain holds while it reads or writes: [`Read`] and [`Tx`], and a statement being run.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use sqlx::{
     Arguments, AssertSqlSafe, PgConnection, Row, SqlSafeStr, SqlStr, SqliteConnection,
@@ -9,7 +15,7 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
-use weft_call::{Scope, TenantId};
+use weft_call::{Call, Scope, TenantId};
 
 use crate::{
     Authority, Column, Record, Statement, StoreError, Value,
@@ -30,6 +36,7 @@ pub struct Read {
 #[derive(Debug)]
 pub struct Tx {
     read: Read,
+    call: Call,
 }
 
 /// A transaction that the store and a closure of a domain hold together.
@@ -37,13 +44,15 @@ pub struct Tx {
 pub(crate) struct Open {
     inner: Arc<Inner>,
     scope: Scope,
+    /// How many events were published.
+    events: AtomicU32,
     session: Mutex<Option<Session>>,
 }
 
 impl Open {
     pub(crate) fn new(session: Session) -> Arc<Self> {
         let (inner, scope) = (Arc::clone(&session.inner), session.scope);
-        Arc::new(Self { inner, scope, session: Mutex::new(Some(session)) })
+        Arc::new(Self { inner, scope, events: AtomicU32::new(0), session: Mutex::new(Some(session)) })
     }
 
     /// The store's own reading end.
@@ -52,8 +61,13 @@ impl Open {
     }
 
     /// What the closure of a write gets.
-    pub(crate) fn tx(self: &Arc<Self>) -> Tx {
-        Tx { read: self.read() }
+    pub(crate) fn tx(self: &Arc<Self>, call: Call) -> Tx {
+        Tx { read: self.read(), call }
+    }
+
+    /// True if an event was published in it.
+    pub(crate) fn has_events(&self) -> bool {
+        self.events.load(Ordering::Relaxed) > 0
     }
 
     /// Takes the transaction back: from now on no statement runs in it.
@@ -70,7 +84,25 @@ impl Deref for Tx {
     }
 }
 
+impl Tx {
+    /// The call that writes.
+    pub(crate) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// The place of the next event; `None` beyond counting.
+    pub(crate) fn count_event(&self) -> Option<u32> {
+        let count = |events: u32| events.checked_add(1);
+        self.read.open.events.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).ok()
+    }
+}
+
 impl Read {
+    /// The domain whose store it is.
+    pub(crate) fn domain(&self) -> &'static str {
+        self.open.inner.domain
+    }
+
     /// Whose records the transaction may touch.
     pub fn scope(&self) -> Scope {
         self.open.scope

@@ -6,6 +6,7 @@
 mod access;
 mod budget;
 mod comment;
+mod event;
 mod reason;
 mod route;
 mod shape;
@@ -19,6 +20,7 @@ use crate::{Refusal, package::Package};
 pub(crate) fn refusals(package: &Package, uses: &BTreeSet<String>) -> Vec<Refusal> {
     let mut refusals = shape::refusals(package, uses);
     refusals.extend(comment::refusals(package));
+    refusals.extend(event::refusals(package));
     refusals.extend(access::refusals(package));
     refusals.extend(budget::refusals(package, uses));
     refusals.extend(route::refusals(package));

@@ -1,21 +1,16 @@
-//! What a contract consists of: proto3, one service at most, types that Rust knows, distinct topics.
+//! What a contract consists of: proto3, one service at most, types that Rust knows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use heck::ToUpperCamelCase;
 use prost_reflect::{FieldDescriptor, FileDescriptor, Kind, MessageDescriptor, MethodDescriptor, Syntax};
 
-use crate::{
-    Refusal,
-    options::{self, Event},
-    package::Package,
-};
+use crate::{Refusal, package::Package};
 
 pub(super) fn refusals(package: &Package, uses: &BTreeSet<String>) -> Vec<Refusal> {
     let mut refusals = files(package);
     refusals.extend(services(package));
     refusals.extend(types(package, uses));
-    refusals.extend(events(package));
     refusals
 }
 
@@ -108,30 +103,6 @@ fn bare_types(package: &Package) -> Vec<Refusal> {
                 let (file, name) = (method.descriptor.parent_file(), method.descriptor.full_name());
                 refusals.push(package.refusal(&file, name, problem));
             }
-        }
-    }
-    refusals
-}
-
-/// Topics are dotted lower-case words, each declared once among all packages that are known.
-fn events(package: &Package) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
-    let mut declared: BTreeMap<String, String> = BTreeMap::new();
-    for message in package.pool.all_messages().filter(|message| message.package_name() != package.name) {
-        if let Ok(Some(event)) = options::message::<Event>(&package.pool, &message.options(), "weft.mesh.v1.event") {
-            declared.insert(event.topic, message.full_name().to_owned());
-        }
-    }
-    for (message, topic) in &package.events {
-        let (file, name) = (message.parent_file(), message.full_name());
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        let word = |word: &str| !word.is_empty() && word.chars().all(plain);
-        if !topic.contains('.') || !topic.split('.').all(word) {
-            let problem = format!("its topic `{topic}` must be dotted lower-case words, such as `events.order.created`");
-            refusals.push(package.refusal(&file, name, problem));
-        }
-        if let Some(first) = declared.insert(topic.clone(), name.to_owned()) {
-            refusals.push(package.refusal(&file, name, format!("its topic `{topic}` is declared by {first} already")));
         }
     }
     refusals

@@ -102,7 +102,10 @@ fn a_package_has_one_list_of_reasons_and_they_travel_in_errors_only() {
 #[test]
 fn a_topic_is_dotted_words_and_declared_once() {
     let event = |name: &str, topic: &str| {
-        format!("// An event.\nmessage {name} {{ option (weft.mesh.v1.event) = {{ topic: \"{topic}\" }}; }}\n")
+        format!(
+            "// An event.\nmessage {name} {{ option (weft.mesh.v1.event) = {{ topic: \"{topic}\" key: \"id\" }};\n\
+             // A field.\nstring id = 1; }}\n"
+        )
     };
     let topic = |topic: &str| Given::package(&event("Bought", topic));
     let words =
@@ -117,4 +120,24 @@ fn a_topic_is_dotted_words_and_declared_once() {
             "Sold: its topic `events.bought` is declared by shop.v1.Bought already",
         ),
     ]);
+}
+
+#[test]
+fn an_event_is_ordered_by_a_string_of_its_own() {
+    let event = |key: &str| {
+        let fields =
+            "string id = 1;\n// N.\nint64 number = 2;\n// L.\nrepeated string list = 3;\n// O.\noptional string maybe = 4;";
+        let option = format!("option (weft.mesh.v1.event) = {{ topic: \"events.bought\" {key} }};");
+        Given::package(&format!("// An event.\nmessage Bought {{ {option}\n// I.\n{fields} }}"))
+    };
+    let must = |key: &str| format!("Bought: its key `{key}` must be one of its fields, a single string outside of any oneof");
+    let keyed = |key: &str| event(&format!("key: \"{key}\""));
+    refused(vec![
+        (event(""), &must("")),
+        (keyed("gone"), &must("gone")),
+        (keyed("number"), &must("number")),
+        (keyed("list"), &must("list")),
+        (keyed("maybe"), &must("maybe")),
+    ]);
+    assert!(keyed("id").code().contains("impl ::weft_call::Event for Bought"));
 }

@@ -7,6 +7,7 @@ mod cancellation;
 mod keyed;
 mod migrations;
 mod opening;
+mod outbox;
 mod statements;
 mod tenancy;
 mod values;

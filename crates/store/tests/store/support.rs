@@ -87,7 +87,7 @@ pub(crate) struct Bench {
 }
 
 pub(crate) fn schema() -> DomainSchema {
-    DomainSchema::new("things").migrations(MIGRATIONS).statements(STATEMENTS)
+    DomainSchema::new("things").migrations(MIGRATIONS).statements(STATEMENTS).statements(crate::outbox::STATEMENTS)
 }
 
 /// A store whose database has no tables yet.

@@ -118,7 +118,7 @@ async fn the_roles_that_serve_own_nothing_and_every_tenant_table_is_forced() {
     let secured = "SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = 'weft_things'::regnamespace \
         AND c.relkind = 'r' AND c.relrowsecurity AND c.relforcerowsecurity ORDER BY 1";
     let secured: Vec<String> = sqlx::query_scalar(secured).fetch_all(&mut connection).await.unwrap();
-    assert_eq!(secured, ["notes", "things", "weft_idempotency_answer", "weft_idempotency_key"]);
+    assert_eq!(secured, ["notes", "things", "weft_idempotency_answer", "weft_idempotency_key", "weft_outbox"]);
     let roles = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'weft\\_things%' \
         AND NOT rolcanlogin AND NOT rolsuper AND NOT rolbypassrls AND NOT rolcreaterole";
     let roles: i64 = sqlx::query_scalar(roles).fetch_one(&mut connection).await.unwrap();

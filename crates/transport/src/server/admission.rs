@@ -56,6 +56,7 @@ impl Admission {
         };
         let wrong_key = |error| Error::new(MeshReason::HeaderInvalid, "idempotency-key cannot be used").with_source(error);
         Ok(CallBuilder {
+            causation: None,
             method: Some(method),
             request_id,
             trace,

@@ -71,6 +71,12 @@ impl Product {
             etag: etag::of(self.version),
         }
     }
+
+    /// The news of it.
+    pub(crate) fn created(&self) -> contract::ProductCreated {
+        let contract::Product { id, name, variants, create_time, .. } = self.to_message();
+        contract::ProductCreated { product_id: id, name, variants, create_time }
+    }
 }
 
 impl From<Variant> for contract::Variant {

@@ -35,6 +35,7 @@ impl contract::Catalog for Catalog {
         let product = Product::create(&request.product.unwrap_or_default(), call.now())?;
         let write = async |tx: Tx| {
             store::insert(&tx, &product).await?;
+            tx.publish(&product.created()).await?;
             Ok(Reply::created(product.to_message(), format!("/api/v1/products/{}", product.id)))
         };
         self.store.write(call, write).await

@@ -165,6 +165,18 @@ impl Order {
             etag: etag::of(self.version),
         }
     }
+
+    /// The news that it was placed.
+    pub(crate) fn created(&self) -> contract::OrderCreated {
+        let contract::Order { id, customer_id, lines, total, create_time, .. } = self.to_message();
+        contract::OrderCreated { order_id: id, customer_id, lines, total, create_time }
+    }
+
+    /// The news that it is cancelled.
+    pub(crate) fn cancelled(&self) -> contract::OrderCancelled {
+        let contract::Order { id, customer_id, update_time, .. } = self.to_message();
+        contract::OrderCancelled { order_id: id, customer_id, cancel_time: update_time }
+    }
 }
 
 impl Line {

@@ -47,6 +47,7 @@ impl contract::Orders for Orders {
         let order = Order::place(customer, wanted, offers, call.now())?;
         let write = async |tx: Tx| {
             store::insert(&tx, &order).await?;
+            tx.publish(&order.created()).await?;
             Ok(Reply::created(order.to_message(), format!("/api/v1/orders/{}", order.id)))
         };
         self.store.write(call, write).await
@@ -93,6 +94,7 @@ impl contract::Orders for Orders {
             };
             etag::check_with_field(call, &request.etag, current.version)?;
             store::update(&tx, &cancelled).await?;
+            tx.publish(&cancelled.cancelled()).await?;
             Ok(cancelled.to_message().into())
         };
         self.store.write(call, write).await

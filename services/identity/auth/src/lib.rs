@@ -12,6 +12,7 @@ mod email;
 mod error;
 mod hasher;
 mod keys;
+mod news;
 mod password;
 mod random;
 mod refresh_token;

@@ -17,6 +17,7 @@ use crate::{
     error::AuthError,
     hasher::{Hasher, Verified},
     keys::Keys,
+    news,
     password::{Password, PasswordError},
     refresh_token::RefreshToken,
     role,
@@ -90,7 +91,13 @@ impl Auth {
             } else if tx.run(&store::COUNT_TENANT).fetch_value::<i64>().await? == 0 {
                 return Err(AuthError::TenantNotFound.into());
             }
-            if store::insert_user(&tx, &user, &password_hash).await? { Ok(()) } else { Err(AuthError::EmailTaken.into()) }
+            if !store::insert_user(&tx, &user, &password_hash).await? {
+                return Err(AuthError::EmailTaken.into());
+            }
+            if !joins {
+                tx.publish(&news::tenant_created(&user)).await?;
+            }
+            Ok(tx.publish(&news::user_registered(&user)?).await?)
         };
         self.store.write(&call, open).await?;
         user.into_user()
@@ -114,6 +121,7 @@ impl Auth {
                 run.execute().await?;
             }
             store::insert_session(&tx, session, account.id, &token, lifetime).await?;
+            tx.publish(&news::user_logged_in(&user, session, now)).await?;
             Ok(user)
         };
         let user = self.store.transact(&call, start).await?;

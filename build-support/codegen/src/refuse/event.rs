@@ -1,0 +1,44 @@
+//! What an event declares: a topic of its own, and a key by which it is ordered.
+
+use std::collections::BTreeMap;
+
+use prost_reflect::{Kind, MessageDescriptor};
+
+use crate::{
+    Refusal,
+    options::{self, Event},
+    package::Package,
+};
+
+/// Topics are dotted lower-case words, each declared once among all packages that are known.
+pub(super) fn refusals(package: &Package) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let mut declared: BTreeMap<String, String> = BTreeMap::new();
+    for message in package.pool.all_messages().filter(|message| message.package_name() != package.name) {
+        if let Ok(Some(event)) = options::message::<Event>(&package.pool, &message.options(), "weft.mesh.v1.event") {
+            declared.insert(event.topic, message.full_name().to_owned());
+        }
+    }
+    for (message, Event { topic, key }) in &package.events {
+        let (file, name) = (message.parent_file(), message.full_name());
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let word = |word: &str| !word.is_empty() && word.chars().all(plain);
+        if !topic.contains('.') || !topic.split('.').all(word) {
+            let problem = format!("its topic `{topic}` must be dotted lower-case words, such as `events.order.created`");
+            refusals.push(package.refusal(&file, name, problem));
+        }
+        if let Some(first) = declared.insert(topic.clone(), name.to_owned()) {
+            refusals.push(package.refusal(&file, name, format!("its topic `{topic}` is declared by {first} already")));
+        }
+        if !is_key(message, key) {
+            let problem = format!("its key `{key}` must be one of its fields, a single string outside of any oneof");
+            refusals.push(package.refusal(&file, name, problem));
+        }
+    }
+    refusals
+}
+
+fn is_key(message: &MessageDescriptor, key: &str) -> bool {
+    let field = message.get_field_by_name(key);
+    field.is_some_and(|field| field.kind() == Kind::String && !field.is_list() && !field.supports_presence())
+}
