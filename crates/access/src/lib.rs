@@ -1,13 +1,17 @@
 //! Who a caller is and what it may do: user tokens, internal assertions, roles, caller rules.
 
 mod assertion;
+mod intentions;
 mod rate_limit;
 mod roles;
 mod rules;
 mod user_token;
 
 pub use assertion::{ASSERTION_METADATA, AssertionError, AssertionSigner, AssertionVerifier, Claims};
+pub use intentions::ConsulIntentions;
 pub use rate_limit::{Counted, RateLimits};
 pub use roles::{ContractRoles, OWNER, Roles};
-pub use rules::{CallerRules, EDGE};
+pub use rules::{
+    CallerPattern, CallerRefusal, CallerRules, CallerSettings, CallerVerdict, EDGE, Enforcement, Intentions, Sources,
+};
 pub use user_token::{KeyError, KeySet, UserToken, UserTokenError};

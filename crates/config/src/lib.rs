@@ -32,6 +32,7 @@
 //! `WEFT_EDGE_PORT=tcp://10.0.0.1:8080` for a Service named `weft-edge`: set
 //! `enableServiceLinks: false` on the pod.
 
+mod caller_rule;
 mod change;
 mod env_example;
 mod environment;
@@ -51,6 +52,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub use caller_rule::CallerRule;
 pub use change::Changed;
 pub use env_example::env_example;
 pub use error::{ConfigError, Hint};
@@ -64,7 +66,7 @@ pub use section::domains::Domains;
 pub use section::edge::Edge;
 pub use section::limits::{Factor, Limits};
 pub use section::log::{Log, LogFormat};
-pub use section::mesh::{CertificatesFrom, Mesh};
+pub use section::mesh::{CallerRules, CertificatesFrom, Mesh};
 pub use section::otel::Otel;
 pub use section::redis::Redis;
 pub use section::settings;

@@ -27,6 +27,9 @@ pub enum UnitError {
     /// Not an HTTP address, or one that holds a password or parameters.
     #[error("not an http:// or https:// address without a password")]
     HttpUrl,
+    /// Not a pair of a caller and what it calls.
+    #[error("not a pair such as \"reports>catalog\" or \"sweeper>notes/Sweep\"")]
+    CallerRule,
 }
 
 /// A number of bytes: `512B`, `64KiB`, `4MiB`, `1GiB`.

@@ -89,6 +89,13 @@ impl Client {
         self.send(Method::GET, &url, Bytes::new(), limit).await
     }
 
+    /// `GET`s a path with parameters, and is answered at once.
+    pub async fn query(&self, path: &[&str], parameters: &[(&str, &str)]) -> Result<Answer, ConsulError> {
+        let mut url = self.url(path, None)?;
+        url.query_pairs_mut().extend_pairs(parameters);
+        self.send(Method::GET, &url, Bytes::new(), REQUEST_LIMIT).await
+    }
+
     /// `PUT`s a body as JSON.
     pub async fn put(&self, path: &[&str], flag: Option<&str>, body: &impl Serialize) -> Result<(), ConsulError> {
         let url = self.url(path, flag)?;

@@ -2,10 +2,11 @@
 //!
 //! Problem: an agent is asked for much, by paths that differ, and each answer may be late, too large or a refusal. Rule:
 //! every request has a limit of time and every answer one of size; what the agent holds is followed by blocking queries
-//! (Consul's API documentation, "Blocking Queries"). Recovery: an error says which of these it was; asking again is the
+//! (Consul's API documentation, "Blocking Queries"), whose place in the agent's history a [`Cursor`] keeps. Recovery: an error says which of these it was; asking again is the
 //! caller's affair.
 
 mod client;
+mod cursor;
 mod error;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use client::{Answer, Client};
+pub use cursor::Cursor;
 pub use error::ConsulError;
 
 /// How an agent is reached.

@@ -4,8 +4,8 @@
 //!   reason to restart.
 //! - `/ready`: 200 when every dependency answers and the process is open: 503 before all of it has
 //!   started, and once it drains.
-//! - `/health`: the same, with the state of each dependency as JSON, and with `discoveryStale`: the
-//!   registry does not answer. That fails no readiness, as the last known endpoints serve on.
+//! - `/health`: the same, with the state of each dependency as JSON, and with `discoveryStale` and
+//!   `intentionsStale`: the registry does not answer. That fails no readiness, as what was known last serves on.
 //! - `/metrics`: OpenMetrics text.
 
 use std::{sync::Arc, time::Duration};
@@ -20,6 +20,7 @@ use axum::{
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
+use weft_access::ConsulIntentions;
 use weft_store::Store;
 use weft_telemetry::{Metrics, OPEN_METRICS};
 
@@ -54,6 +55,7 @@ impl Phase {
 pub(crate) struct Health {
     stores: Arc<[(&'static str, Store)]>,
     elsewhere: Option<Elsewhere>,
+    intentions: Option<Arc<ConsulIntentions>>,
     phase: watch::Receiver<Phase>,
     metrics: Metrics,
 }
@@ -62,10 +64,11 @@ impl Health {
     pub(crate) fn new(
         stores: Vec<(&'static str, Store)>,
         elsewhere: Option<Elsewhere>,
+        intentions: Option<Arc<ConsulIntentions>>,
         phase: watch::Receiver<Phase>,
         metrics: Metrics,
     ) -> Self {
-        Self { stores: stores.into(), elsewhere, phase, metrics }
+        Self { stores: stores.into(), elsewhere, intentions, phase, metrics }
     }
 
     fn phase(&self) -> Phase {
@@ -74,6 +77,10 @@ impl Health {
 
     fn discovery_is_stale(&self) -> bool {
         self.elsewhere.as_ref().is_some_and(Elsewhere::is_stale)
+    }
+
+    fn intentions_are_stale(&self) -> bool {
+        self.intentions.as_ref().is_some_and(|intentions| intentions.is_stale())
     }
 
     /// Each dependency, and what is wrong with it.
@@ -127,12 +134,18 @@ async fn report(State(health): State<Health>) -> Response {
         })
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let stale = health.discovery_is_stale();
-    let report = json!({"ready": ready, "phase": phase.name(), "discoveryStale": stale, "dependencies": dependencies});
+    let report = json!({
+        "ready": ready,
+        "phase": phase.name(),
+        "discoveryStale": health.discovery_is_stale(),
+        "intentionsStale": health.intentions_are_stale(),
+        "dependencies": dependencies,
+    });
     (status, axum::Json(report)).into_response()
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
     health.metrics.set_discovery_stale(health.discovery_is_stale());
+    health.metrics.set_intentions_stale(health.intentions_are_stale());
     ([(header::CONTENT_TYPE, OPEN_METRICS)], health.metrics.render()).into_response()
 }

@@ -77,6 +77,16 @@ pub enum StartError {
     /// Two domains of one process have one name.
     #[error("the domain {0} is registered twice")]
     DomainTwice(&'static str),
+    /// A rule about callers names what nobody knows, and so would hold for nobody.
+    #[error("{setting} names the {what} {name:?}, which no contract of this binary knows")]
+    CallerRule {
+        /// The setting.
+        setting: &'static str,
+        /// What is named: a domain, a method or a caller.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// Something of the domain's own.
     #[error("{domain} cannot start: {reason}")]
     Domain {

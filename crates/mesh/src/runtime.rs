@@ -5,6 +5,7 @@
 //! The admin port says ready once whoever started the domains has opened them. Stop: readiness fails
 //! first, then callers are told by the registry, then servers drain, then jobs end.
 
+mod callers;
 mod certificates;
 mod discovery;
 mod start;
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use weft_access::{CallerRules, ConsulIntentions};
 use weft_call::{Clock, Contract, Error, MeshReason, Result};
 use weft_config::Config;
 use weft_telemetry::Metrics;
@@ -79,6 +81,9 @@ pub struct Running {
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) discovery: Discovery,
     pub(crate) certificates: Arc<dyn CertificateSource>,
+    pub(crate) rules: Arc<CallerRules>,
+    /// They are followed until this is dropped.
+    pub(crate) _intentions: Option<Arc<ConsulIntentions>>,
     pub(crate) metrics: Metrics,
     pub(crate) tuning: LiveTuning,
     pub(crate) clock: Clock,
@@ -113,6 +118,11 @@ impl Running {
     /// The certificates of the workloads of this process.
     pub fn certificates(&self) -> Arc<dyn CertificateSource> {
         Arc::clone(&self.certificates)
+    }
+
+    /// Who may call the domains of this process, at this moment.
+    pub fn caller_rules(&self) -> &Arc<CallerRules> {
+        &self.rules
     }
 
     /// The metrics of the process.

@@ -58,12 +58,29 @@ struct Outcome {
     code: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallerRefused {
+    domain: &'static str,
+    method: &'static str,
+    rule: &'static str,
+    enforced: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Served {
+    domain: &'static str,
+}
+
 /// The metrics of a process. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     calls: Family<Outcome, Counter>,
     durations: Family<Called, Histogram, fn() -> Histogram>,
     discovery_stale: Gauge,
+    callers_refused: Family<CallerRefused, Counter>,
+    streams_revoked: Family<Served, Counter>,
+    connections_revoked: Family<Served, Counter>,
+    intentions_stale: Gauge,
     registry: Arc<Registry>,
 }
 
@@ -78,7 +95,26 @@ impl Metrics {
         registry.register_with_unit("call_duration", "Time from request to reply", Unit::Seconds, durations.clone());
         let stale = "1 while the registry does not answer, so that domains are where they were last known, else 0";
         registry.register("discovery_stale", stale, discovery_stale.clone());
-        Self { calls, durations, discovery_stale, registry: Arc::new(registry) }
+        let callers_refused = Family::default();
+        let refused = "Calls whose caller may not call the method, by the rule that says so; not enforced: they went through";
+        registry.register("callers_refused", refused, callers_refused.clone());
+        let (streams_revoked, connections_revoked) = (Family::default(), Family::default());
+        registry.register("streams_revoked", "Open streams that were cut by a new rule", streams_revoked.clone());
+        let closed = "Connections that were closed because nothing is left that their peer may call";
+        registry.register("connections_revoked", closed, connections_revoked.clone());
+        let intentions_stale = Gauge::default();
+        let stale = "1 while Consul does not tell intentions, so that those known last hold, else 0";
+        registry.register("intentions_stale", stale, intentions_stale.clone());
+        Self {
+            calls,
+            durations,
+            discovery_stale,
+            callers_refused,
+            streams_revoked,
+            connections_revoked,
+            intentions_stale,
+            registry: Arc::new(registry),
+        }
     }
 
     /// Counts a finished call and its duration.
@@ -86,6 +122,27 @@ impl Metrics {
         let side = side.name();
         self.calls.get_or_create(&Outcome { side, domain, method, code: code.name() }).inc();
         self.durations.get_or_create(&Called { side, domain, method }).observe(duration.as_secs_f64());
+    }
+
+    /// Counts a call whose caller may not call the method; `enforced` is false if it went through all the same.
+    pub fn count_caller_refused(&self, domain: &'static str, method: &'static str, rule: &'static str, enforced: bool) {
+        let enforced = if enforced { "true" } else { "false" };
+        self.callers_refused.get_or_create(&CallerRefused { domain, method, rule, enforced }).inc();
+    }
+
+    /// Counts a stream that a new rule cut.
+    pub fn count_stream_revoked(&self, domain: &'static str) {
+        self.streams_revoked.get_or_create(&Served { domain }).inc();
+    }
+
+    /// Counts a connection that was closed because its peer may call nothing.
+    pub fn count_connection_revoked(&self, domain: &'static str) {
+        self.connections_revoked.get_or_create(&Served { domain }).inc();
+    }
+
+    /// Tells whether the intentions that hold are those known last.
+    pub fn set_intentions_stale(&self, is_stale: bool) {
+        self.intentions_stale.set(i64::from(is_stale));
     }
 
     /// Tells whether discovery lives on what it knew last.
@@ -120,6 +177,9 @@ mod tests {
         clone.observe_call(Side::Server, "orders", "CreateOrder", Code::Ok, Duration::from_millis(30));
         metrics.observe_call(Side::Server, "orders", "CreateOrder", Code::NotFound, Duration::from_secs(20));
         metrics.observe_call(Side::Edge, "orders", "CreateOrder", Code::Ok, Duration::ZERO);
+        metrics.count_caller_refused("orders", "CreateOrder", "contract", false);
+        metrics.count_stream_revoked("orders");
+        metrics.count_connection_revoked("orders");
         let text = metrics.render();
         for line in [
             "weft_calls_total{side=\"server\",domain=\"orders\",method=\"CreateOrder\",code=\"OK\"} 2",
@@ -129,6 +189,10 @@ mod tests {
             "weft_call_duration_seconds_bucket{le=\"10.0\",side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 2",
             "weft_call_duration_seconds_count{side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 3",
             "weft_discovery_stale 0",
+            "weft_callers_refused_total{domain=\"orders\",method=\"CreateOrder\",rule=\"contract\",enforced=\"false\"} 1",
+            "weft_streams_revoked_total{domain=\"orders\"} 1",
+            "weft_connections_revoked_total{domain=\"orders\"} 1",
+            "weft_intentions_stale 0",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n---\n{text}");

@@ -7,6 +7,7 @@
 
 mod ports;
 mod process;
+mod request;
 
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -47,6 +48,17 @@ pub enum TestConsulError {
     /// The agent did not come up in time.
     #[error("the agent was not ready within {START_LIMIT:?}; it said:\n{0}")]
     NotReady(String),
+    /// The agent did not do what a test asked of it.
+    #[error("the agent was asked to {asked}, and answered: {answer}")]
+    Refused {
+        /// What it was asked.
+        asked: String,
+        /// What it said.
+        answer: String,
+    },
+    /// The agent could not be asked.
+    #[error("the agent cannot be asked")]
+    Ask(#[source] std::io::Error),
     /// An address is none.
     #[error("the agent's address is none")]
     Address(#[from] url::ParseError),
@@ -67,6 +79,7 @@ pub struct Agent {
     program: PathBuf,
     folder: TempDir,
     ports: Ports,
+    token: Option<String>,
     process: Option<Process>,
 }
 
@@ -79,7 +92,9 @@ impl Agent {
     /// Everything is denied but to those who show `token`.
     pub fn with_token(token: &str) -> Result<Self, TestConsulError> {
         let tokens = json!({"master": token, "agent": token});
-        Self::configured(json!({"acl": {"enabled": true, "default_policy": "deny", "tokens": tokens}}), None)
+        let mut agent = Self::configured(json!({"acl": {"enabled": true, "default_policy": "deny", "tokens": tokens}}), None)?;
+        agent.token = Some(token.to_owned());
+        Ok(agent)
     }
 
     /// Speaks HTTPS beside HTTP; see [`Agent::https`].
@@ -98,7 +113,7 @@ impl Agent {
             write(CHAIN, chain)?;
             write(KEY, key)?;
         }
-        let mut agent = Self { program, folder, ports, process: None };
+        let mut agent = Self { program, folder, ports, token: None, process: None };
         agent.restart()?;
         Ok(agent)
     }
@@ -128,5 +143,24 @@ impl Agent {
     /// Where it answers DNS queries for `<domain>.service.consul.`.
     pub fn dns(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.ports.dns))
+    }
+
+    /// Creates an intention, `allow` or `deny`, and gives its id.
+    pub fn intend(&self, source: &str, destination: &str, action: &str) -> Result<String, TestConsulError> {
+        let intention = json!({"SourceName": source, "DestinationName": destination, "SourceType": "consul", "Action": action});
+        let answer = self.ask("POST", "/v1/connect/intentions", &intention.to_string())?;
+        let created: Option<Value> = serde_json::from_str(&answer).ok();
+        let id = created.as_ref().and_then(|created| created["ID"].as_str()).map(str::to_owned);
+        id.ok_or_else(|| TestConsulError::Refused { asked: format!("{action} {source} > {destination}"), answer })
+    }
+
+    /// Deletes an intention.
+    pub fn forget_intention(&self, id: &str) -> Result<(), TestConsulError> {
+        self.ask("DELETE", &format!("/v1/connect/intentions/{id}"), "").map(drop)
+    }
+
+    /// What it answers to a request over plain HTTP, with its token if it has one. Blocks.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> Result<String, TestConsulError> {
+        request::ask(self.ports.http, self.token.as_deref(), method, path, body)
     }
 }

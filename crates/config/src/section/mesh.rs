@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::caller_rule::{self, CallerRule};
 use crate::setting::Setting;
 use crate::units::{self, HostPort};
 
@@ -36,6 +37,22 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "How long calls under way may take to finish once the process is asked to stop.",
     )
     .default("10s"),
+    Setting::text(
+        "mesh.callers",
+        "pairs such as \"reports>catalog\" or \"sweeper>notes/Sweep\" with commas between them",
+        "Who may call beside those that the contracts know; what a method demands of users holds for them too. A method that names its callers is opened only by a pair that names the method.",
+    ),
+    Setting::text(
+        "mesh.deny",
+        "pairs such as \"orders>catalog\", \"orders>catalog/GetProduct\" or \"*>catalog\" with commas between them",
+        "Who may not call, whatever allows it.",
+    ),
+    Setting::text(
+        "mesh.caller_rules",
+        "one of \"enforce\", \"audit_only\"",
+        "Whether a caller that may not call is refused, or let through and recorded. What a method demands of users holds either way.",
+    )
+    .default("enforce"),
 ];
 
 /// Calls between domains.
@@ -60,6 +77,24 @@ pub struct Mesh {
     /// How long calls under way may take to finish at shutdown.
     #[serde(deserialize_with = "units::duration")]
     pub drain_timeout: Duration,
+    /// Who may call beside those that the contracts know.
+    #[serde(default, deserialize_with = "caller_rule::named")]
+    pub callers: Vec<CallerRule>,
+    /// Who may not call, whatever allows it.
+    #[serde(default, deserialize_with = "caller_rule::list")]
+    pub deny: Vec<CallerRule>,
+    /// What becomes of a caller that may not call.
+    pub caller_rules: CallerRules,
+}
+
+/// What becomes of a caller that may not call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallerRules {
+    /// It is refused.
+    Enforce,
+    /// It is let through, and recorded.
+    AuditOnly,
 }
 
 /// Who gives the workloads their certificates.

@@ -4,10 +4,9 @@
 //! them may itself be gone. Rule: each instance keeps a check alive by its own health; callers hold a
 //! blocking query on the instances whose check passes, so a change arrives within moments and nothing
 //! is asked for on the way of a call. Recovery: while the agent does not answer, the last known
-//! endpoints stay and one warning is logged; see [`Consul::is_stale`], [`cursor`] and
+//! endpoints stay and one warning is logged; see [`Consul::is_stale`], [`weft_consul::Cursor`] and
 //! [`registration`].
 
-mod cursor;
 mod outage;
 mod registration;
 mod watch;

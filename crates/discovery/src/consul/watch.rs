@@ -7,8 +7,9 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
 };
+use weft_consul::Cursor;
 
-use super::{Agent, ConsulError, cursor::Cursor};
+use super::{Agent, ConsulError};
 use crate::{Endpoint, Endpoints, backoff::Backoff};
 
 /// A storm of changes is read this often at most.
@@ -28,7 +29,7 @@ pub(super) async fn follow(agent: Arc<Agent>, domain: String, endpoints: watch::
             Ok(found) => {
                 agent.outage.succeeded(&task);
                 backoff.succeeded();
-                let is_doubtful = found.is_empty() && !cursor.believes_in_nobody(Instant::now());
+                let is_doubtful = found.is_empty() && !cursor.believes_in_nothing(Instant::now());
                 let is_change = !is_doubtful && *found != **endpoints.borrow();
                 if is_change || is_first {
                     endpoints.send_replace(found.into());

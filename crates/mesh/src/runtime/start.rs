@@ -7,14 +7,14 @@ use std::{
 };
 
 use tokio::{net::TcpListener, sync::watch};
-use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE, RateLimits};
+use weft_access::{AssertionVerifier, ContractRoles, EDGE, RateLimits};
 use weft_call::{Contract, LimitScope};
 use weft_config::Config;
 use weft_store::{Databases, Settings, Store};
 use weft_transport::{Admission, Limits, Server, TransportError, Upstreams};
 use weft_workload_identity::WorkloadName;
 
-use super::{Migrations, Running, Runtime, Tasks, certificates, discovery::Discovery};
+use super::{Migrations, Running, Runtime, Tasks, callers, certificates, discovery::Discovery};
 use crate::{
     Domain, StartError,
     admin::{self, Health, Phase},
@@ -31,18 +31,21 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let config = Arc::new(config);
     check_names(&domains)?;
     check_callees(&config, &domains, &contracts)?;
+    let rules = callers::rules(&config, &contracts)?;
     let stores = open_stores(&config, &domains, migrations).await?;
     let certificates = certificates::open(&config, &workloads(&domains, edge)?).await?;
     let discovery = Discovery::new(&config)?;
     discovery
         .locate(callees(&domains, &contracts).filter(|(_, callee)| !is_here(&domains, callee)).map(|(_, callee)| callee))
         .await;
+    let intentions = callers::intentions(&config, domains.iter().map(Domain::name), &rules).await?;
     let admission = Admission {
-        rules: Arc::new(CallerRules::of(contracts.iter().copied())),
+        rules: Arc::clone(&rules),
         limits: Arc::new(RateLimits::of(domains.iter().map(Domain::contract), &COUNTED_HERE)),
         roles: Arc::new(ContractRoles::of(domains.iter().map(Domain::contract))),
         assertions: Arc::new(AssertionVerifier::new(Arc::clone(&certificates), vec![workload(EDGE)?])),
         clock: clock.clone(),
+        metrics: metrics.clone(),
     };
     let limits = Limits { drain: config.mesh.drain_timeout, ..Limits::default() };
 
@@ -89,7 +92,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         let listener = listen("the admin port", config.admin.listen(), "admin.port").await?;
         admin_address = listener.local_addr().ok();
         let named = addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect();
-        let health = Health::new(named, discovery.elsewhere(), phase.subscribe(), metrics.clone());
+        let health = Health::new(named, discovery.elsewhere(), intentions.clone(), phase.subscribe(), metrics.clone());
         background.spawn(admin::serve(listener, health, background.token()));
     }
     for store in &stores {
@@ -102,6 +105,8 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         admin: admin_address,
         discovery,
         certificates,
+        rules,
+        _intentions: intentions,
         metrics,
         tuning,
         clock,

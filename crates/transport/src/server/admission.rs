@@ -7,6 +7,7 @@ use weft_call::{
     Call, CallBuilder, Clock, Deadline, Error, MeshReason, MethodContract, Principal, RequestId, Result, Scope, TenantId,
     TraceContext,
 };
+use weft_telemetry::Metrics;
 
 use crate::metadata::Extracted;
 
@@ -23,6 +24,8 @@ pub struct Admission {
     pub assertions: Arc<AssertionVerifier>,
     /// The time of day that calls carry.
     pub clock: Clock,
+    /// Where refused callers are counted.
+    pub metrics: Metrics,
 }
 
 impl fmt::Debug for Admission {
@@ -45,9 +48,11 @@ impl Admission {
         if deadline.is_some_and(Deadline::is_spent) {
             return Err(Error::new(MeshReason::DeadlineSpent, "the time for the call was used up before it arrived"));
         }
+        let verdict = self.judge(method, peer);
+        verdict.check(method, peer)?;
         let (principal, tenant) = self.principal(method, peer, &sent)?;
         let permissions = self.roles.permissions_of(principal.roles());
-        self.rules.decide(method, peer, &principal, &permissions)?;
+        verdict.demand(method, peer, &principal, &permissions)?;
         self.limits.check(method, Counted { tenant, principal: &principal, peer: Some(peer), address: None })?;
         let scope = match (method.system, tenant) {
             (Some(reason), _) => Scope::System(reason),

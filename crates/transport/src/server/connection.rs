@@ -1,15 +1,12 @@
 //! Connections: accepted one by one, proven by mutual TLS, drained when the server stops.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
-};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use weft_workload_identity::{PeerIdentity, peer_identity};
 
 use super::{Server, execution};
@@ -20,7 +17,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn accept(server: Arc<Server>, listener: impl Listener, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(server.limits.connections));
-    let (graceful, cut) = (GracefulShutdown::new(), CancellationToken::new());
+    let (open, cut) = (TaskTracker::new(), CancellationToken::new());
     loop {
         let next = async {
             // The semaphore is never closed, so a permit always comes.
@@ -34,8 +31,8 @@ pub(super) async fn accept(server: Arc<Server>, listener: impl Listener, stop: C
         };
         match accepted {
             Ok((socket, from)) => {
-                let served = serve(Arc::clone(&server), socket, from, graceful.watcher(), place);
-                tokio::spawn(cut.clone().run_until_cancelled_owned(served));
+                let served = serve(Arc::clone(&server), socket, from, stop.clone(), place);
+                open.spawn(cut.clone().run_until_cancelled_owned(served));
             }
             Err(error) => {
                 tracing::warn!(%error, domain = server.service.contract().domain, "a connection could not be accepted");
@@ -44,7 +41,8 @@ pub(super) async fn accept(server: Arc<Server>, listener: impl Listener, stop: C
         }
     }
     drop(listener);
-    if tokio::time::timeout(server.limits.drain, graceful.shutdown()).await.is_err() {
+    open.close();
+    if tokio::time::timeout(server.limits.drain, open.wait()).await.is_err() {
         tracing::warn!(domain = server.service.contract().domain, "calls are cut: they did not end within the drain time");
         cut.cancel();
     }
@@ -54,7 +52,7 @@ async fn serve(
     server: Arc<Server>,
     socket: impl Socket,
     from: SocketAddr,
-    watcher: Watcher,
+    stop: CancellationToken,
     place: Option<OwnedSemaphorePermit>,
 ) {
     let _place = place;
@@ -68,9 +66,9 @@ async fn serve(
             return;
         }
     };
-    let peer = Arc::new(peer);
+    let caller = Arc::new(peer);
     let requests = service_fn({
-        let server = Arc::clone(&server);
+        let (server, peer) = (Arc::clone(&server), Arc::clone(&caller));
         move |request: http::Request<Incoming>| {
             let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
             async move { Ok::<_, Infallible>(execution::respond(&server, &peer, request).await) }
@@ -85,7 +83,22 @@ async fn serve(
         .keep_alive_interval(Some(tuning.keep_alive_interval))
         .keep_alive_timeout(tuning.keep_alive_timeout)
         .serve_connection(TokioIo::new(tls), requests);
-    if let Err(error) = watcher.watch(connection).await {
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = server.nothing_left(caller.workload.as_str()) => {
+            tracing::info!(%from, domain, caller = %caller.workload, "a connection is closed: its peer may call nothing here");
+            server.metrics.count_connection_revoked(domain);
+            connection.as_mut().graceful_shutdown();
+            // Dropping it closes it, whatever is still under way.
+            tokio::time::timeout(server.limits.drain, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, %from, domain, "a connection ended early");
     }
 }

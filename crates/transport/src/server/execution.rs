@@ -1,6 +1,6 @@
 //! One request: find the method, admit the call, run the handler within its deadline, answer.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -119,7 +119,10 @@ async fn execute(
     request: http::Request<Incoming>,
 ) -> (http::Response<Body>, Option<Error>) {
     let (request_id, deadline) = (call.request_id().clone(), call.deadline());
-    let handling = AssertUnwindSafe(handle(server, method, call, request)).catch_unwind();
+    let streaming = method.kind != MethodKind::Unary;
+    let peer = call.caller().filter(|_| streaming).map(Arc::from);
+    let handling = server.admission.until_revoked(method, peer, handle(server, method, call, request));
+    let handling = AssertUnwindSafe(handling).catch_unwind();
     let result = match deadline {
         Some(deadline) => tokio::time::timeout_at(deadline.instant(), handling).await,
         None => Ok(handling.await),

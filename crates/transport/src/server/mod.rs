@@ -1,6 +1,7 @@
 //! The server side: one domain on its port.
 
 mod admission;
+mod callers;
 mod connection;
 mod execution;
 
