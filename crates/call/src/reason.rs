@@ -84,6 +84,13 @@ mesh_reasons! {
     Draining = "DRAINING", Unavailable;
     /// An invariant is broken; the log has the cause under the request id.
     Internal = "INTERNAL", Internal;
+    /// The domain has more calls than it can work on, and this one has not begun; `RetryInfo` says
+    /// when to come again.
+    Overloaded = "OVERLOADED", ResourceExhausted;
+    /// No message passed on the stream for longer than it may be idle.
+    StreamIdle = "STREAM_IDLE", DeadlineExceeded;
+    /// The stream was open for as long as it may be; another may be opened at once.
+    StreamExpired = "STREAM_EXPIRED", Unavailable;
 }
 
 #[cfg(test)]

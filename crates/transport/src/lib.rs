@@ -13,11 +13,15 @@
 
 mod client;
 mod codec;
+mod concurrency;
 mod error;
+#[cfg(test)]
+mod fixture;
 pub mod metadata;
 mod server;
 mod socket;
 mod status;
+mod stream;
 mod tuning;
 
 /// Largest message that either end sends or reads, in bytes.

@@ -1,34 +1,107 @@
 //! Which endpoint of a domain gets the next call.
 //!
-//! Rule: of two endpoints drawn at random the one with the lower [`Load`] gets it; ejected ones
-//! ([`Breaker`]) are not drawn. An ejected endpoint whose time has come gets one call at a time that
-//! may be sent again, so that a failed probe costs its caller a retry and nothing else. With every
-//! endpoint ejected all are drawn: never the last one is given up. Recovery: endpoints come and go
-//! as discovery says; one that stays keeps its connection and what is known of it.
+//! It stands within the retries, so that each attempt is drawn anew, and right before the wire.
+//!
+//! Rule: of two endpoints drawn at random the one with the lower [`Load`] gets it; those that are
+//! ejected ([`Breaker`]) or have as many calls from here as go well ([`Limiter`]) are not drawn. An
+//! ejected endpoint whose time has come gets one call at a time that may be sent again, so that a
+//! failed probe costs its caller a retry and nothing else. With every endpoint ejected all are drawn:
+//! never the last one is given up. With every endpoint at its limit the call waits for a place.
+//! Recovery: endpoints come and go as discovery says; one that stays keeps its connection and what is
+//! known of it.
 
 use std::{
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use tokio::{sync::watch, time::Instant};
-use tonic::transport::Channel;
-use weft_call::{Code, Error};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
+use weft_call::{MethodContract, Payload, Reply, Result};
 use weft_discovery::{Endpoint, Endpoints};
 
 use super::{
-    breaker::{Breaker, Ended},
-    load::{Load, UnderWay},
+    deadline::spent,
+    exchange::exchange,
+    layer::{Attempt, GivingUp, Layer, Outgoing, Tried},
+    link::Way,
+    member::{Member, Picked},
 };
 use crate::tuning::LiveTuning;
 
-/// Makes the connection to an endpoint; nothing is connected before it is called.
-type Open = Box<dyn Fn(&Endpoint) -> Channel + Send + Sync>;
+/// Sends calls to the endpoint that is likely to answer first.
+pub(super) struct Balanced(pub(super) Arc<Balancer>);
+
+impl Layer for Balanced {
+    async fn send<'a>(&'a self, outgoing: Outgoing<'a>) -> Result<Reply<Payload>> {
+        let Outgoing { method, attempt, .. } = outgoing;
+        let picked = self.0.pick(attempt).ok_or_else(|| super::unknown(method.domain))?;
+        let _under_way = picked.under_way();
+        let result = self.through(&picked, outgoing).await;
+        if let (Err(_), Some(tried)) = (&result, attempt.tried) {
+            tried.add(&picked.member);
+        }
+        result
+    }
+}
+
+impl Balanced {
+    /// Sends the call to the endpoint once there is room for it, and takes in how it ended.
+    async fn through(&self, picked: &Picked, outgoing: Outgoing<'_>) -> Result<Reply<Payload>> {
+        let Outgoing { method, deadline, attempt, .. } = outgoing;
+        let place = picked.enter(method.domain, deadline).await?;
+        // The requests of a stream are sent while it is open: how long that takes says nothing, and
+        // a stream holds no place among calls that end.
+        let streams = matches!(outgoing.request, Payload::Stream(_));
+        let place = (!streams).then_some(place);
+        let began = Instant::now();
+        let mut exchange = pin!(exchange(picked.channel(began), outgoing));
+        let early = match attempt.giving_up {
+            Some(giving_up) => self.patiently(picked, attempt.tried, giving_up, method, exchange.as_mut()).await,
+            None => None,
+        };
+        let result = match (early, deadline) {
+            (Some(result), _) => result,
+            (None, None) => exchange.await,
+            (None, Some(deadline)) => timeout_at(deadline.instant(), exchange).await.unwrap_or_else(|_| Err(spent(method))),
+        };
+        let took = began.elapsed();
+        let overloaded = picked.observe(result.as_ref().map(drop), (!streams).then_some(took), Some(method));
+        if let Some(place) = place {
+            place.leave(method, took, overloaded);
+        }
+        result
+    }
+
+    /// Waits for the answer with the attempt's patience. After that the attempt fails if another
+    /// endpoint may answer and there is a retry left; else it is to be waited for to the end.
+    async fn patiently(
+        &self,
+        picked: &Picked,
+        tried: Option<&Tried>,
+        GivingUp { patience, budget }: GivingUp<'_>,
+        method: &MethodContract,
+        exchange: Pin<&mut impl Future<Output = Result<Reply<Payload>>>>,
+    ) -> Option<Result<Reply<Payload>>> {
+        if let Ok(result) = timeout(patience, exchange).await {
+            return Some(result);
+        }
+        let tried = tried.filter(|tried| self.0.has_other(picked, tried))?;
+        if !budget.withdraw(Instant::now()) {
+            return None;
+        }
+        tracing::debug!(?patience, "an endpoint does not answer: the call is sent to another");
+        tried.give_up();
+        Some(Err(spent(method)))
+    }
+}
 
 /// The endpoints of one domain.
 pub(super) struct Balancer {
     domain: Arc<str>,
-    open: Open,
+    way: Arc<dyn Way>,
     tuning: LiveTuning,
     state: Mutex<State>,
 }
@@ -38,42 +111,21 @@ struct State {
     members: Arc<[Arc<Member>]>,
 }
 
-/// One endpoint and what is known of it.
-pub(super) struct Member {
-    endpoint: Endpoint,
-    channel: Channel,
-    load: Load,
-    breaker: Breaker,
-}
-
-/// The endpoints that one call was sent to already.
-#[derive(Default)]
-pub(super) struct Tried(Vec<Arc<Member>>);
-
-/// An endpoint that was picked, for as long as the call runs.
-pub(super) struct Picked {
-    member: Arc<Member>,
-    is_probe: bool,
-    began: Instant,
-    tuning: LiveTuning,
-}
-
 impl Balancer {
-    pub(super) fn new(domain: &str, mut endpoints: watch::Receiver<Endpoints>, open: Open, tuning: LiveTuning) -> Self {
+    pub(super) fn new(domain: &str, mut endpoints: watch::Receiver<Endpoints>, way: Arc<dyn Way>, tuning: LiveTuning) -> Self {
         endpoints.mark_changed();
-        Self { domain: domain.into(), open, tuning, state: Mutex::new(State { endpoints, members: Arc::default() }) }
+        Self { domain: domain.into(), way, tuning, state: Mutex::new(State { endpoints, members: Arc::default() }) }
     }
 
     /// The endpoint for the next call, if any is known: one that was not tried, if there is any.
-    /// What `probes` may be what an ejected endpoint is tried with.
-    pub(super) fn pick(&self, probes: bool, tried: &Tried) -> Option<Picked> {
-        let (members, now) = (self.members(), Instant::now());
-        let (member, is_probe) = choose(&members, probes, tried, now)?;
-        Some(Picked { member: Arc::clone(member), is_probe, began: now, tuning: self.tuning.clone() })
+    pub(super) fn pick(&self, attempt: Attempt<'_>) -> Option<Picked> {
+        let members = self.members();
+        let (member, is_probe) = choose(&members, attempt, Instant::now())?;
+        Some(Picked { member: Arc::clone(member), is_probe })
     }
 
     /// Whether an endpoint is in service that is neither this one nor one that was tried.
-    pub(super) fn has_other(&self, picked: &Picked, tried: &Tried) -> bool {
+    fn has_other(&self, picked: &Picked, tried: &Tried) -> bool {
         let is_other = |member: &Arc<Member>| !Arc::ptr_eq(member, &picked.member) && !tried.has(member);
         self.members().iter().any(|member| member.breaker.is_in_service() && is_other(member))
     }
@@ -91,12 +143,9 @@ impl Balancer {
 
     /// The member of an endpoint: the one that is known, or a new one.
     fn member(&self, known: &[Arc<Member>], endpoint: &Endpoint) -> Arc<Member> {
-        let same = |member: &&Arc<Member>| member.endpoint == *endpoint;
-        known.iter().find(same).cloned().unwrap_or_else(|| {
-            let now = Instant::now();
-            let channel = (self.open)(endpoint);
-            Arc::new(Member { endpoint: endpoint.clone(), channel, load: Load::new(now), breaker: Breaker::new(now) })
-        })
+        let same = |member: &&Arc<Member>| member.endpoint() == endpoint;
+        let new = || Member::new(endpoint.clone(), Arc::clone(&self.way), self.tuning.clone(), Instant::now());
+        known.iter().find(same).cloned().unwrap_or_else(|| Arc::new(new()))
     }
 }
 
@@ -107,102 +156,90 @@ impl std::fmt::Debug for Balancer {
 }
 
 /// The endpoint, and whether the call is its probe.
-fn choose<'m>(members: &'m [Arc<Member>], probes: bool, tried: &Tried, now: Instant) -> Option<(&'m Arc<Member>, bool)> {
+fn choose<'m>(members: &'m [Arc<Member>], attempt: Attempt<'_>, now: Instant) -> Option<(&'m Arc<Member>, bool)> {
     if let [only] = members {
         return Some((only, only.breaker.claim_probe(now)));
     }
-    if probes && let Some(probed) = members.iter().find(|member| member.breaker.claim_probe(now)) {
+    if attempt.probes
+        && let Some(probed) = members.iter().find(|member| member.breaker.claim_probe(now))
+    {
         return Some((probed, true));
     }
-    let in_service: Vec<_> = members.iter().filter(|member| member.breaker.is_in_service()).collect();
-    if !tried.0.is_empty() {
-        let others: Vec<_> = in_service.iter().copied().filter(|member| !tried.has(member)).collect();
-        if !others.is_empty() {
-            return cheaper_of_two(&others, now).map(|member| (member, false));
-        }
-    }
-    let chosen = match in_service.len() {
-        0 => cheaper_of_two(&members.iter().collect::<Vec<_>>(), now),
-        _ => cheaper_of_two(&in_service, now),
-    };
+    let is_new = |member: &Arc<Member>| attempt.tried.is_none_or(|tried| !tried.has(member));
+    let chosen = cheaper_of_two(members, now, |member| member.is_eligible() && is_new(member))
+        .or_else(|| cheaper_of_two(members, now, |member| member.breaker.is_in_service() && is_new(member)))
+        .or_else(|| cheaper_of_two(members, now, |member| member.breaker.is_in_service()))
+        .or_else(|| cheaper_of_two(members, now, |_| true));
     chosen.map(|member| (member, false))
 }
 
 /// Two random choices (Mitzenmacher 2001): nearly as good as asking all, and no herd follows.
-fn cheaper_of_two<'m>(members: &[&'m Arc<Member>], now: Instant) -> Option<&'m Arc<Member>> {
-    if members.len() < 2 {
-        return members.first().copied();
+fn cheaper_of_two(members: &[Arc<Member>], now: Instant, eligible: impl Fn(&Arc<Member>) -> bool) -> Option<&Arc<Member>> {
+    let count = members.iter().filter(|member| eligible(member)).count();
+    let nth = |nth: usize| members.iter().filter(|member| eligible(member)).nth(nth);
+    if count < 2 {
+        return nth(0);
     }
-    let first = fastrand::usize(..members.len());
-    let second = (first + fastrand::usize(1..members.len())) % members.len();
-    let cost = |index: usize| members[index].load.cost(members[index].endpoint.weight, now);
-    Some(members[if cost(second) < cost(first) { second } else { first }])
-}
-
-impl Tried {
-    pub(super) fn add(&mut self, picked: &Picked) {
-        self.0.push(Arc::clone(&picked.member));
-    }
-
-    fn has(&self, member: &Arc<Member>) -> bool {
-        self.0.iter().any(|tried| Arc::ptr_eq(tried, member))
-    }
-}
-
-impl Picked {
-    /// The connection to it.
-    pub(super) fn channel(&self) -> Channel {
-        self.member.channel.clone()
-    }
-
-    /// Counts the call as under way until the guard goes.
-    pub(super) fn under_way(&self) -> UnderWay<'_> {
-        self.member.load.begin()
-    }
-
-    /// Takes in how the call ended.
-    pub(super) fn observe(&self, outcome: Result<(), &Error>) {
-        self.settle(outcome.err().map(Error::code));
-    }
-
-    /// The same by the code alone; `None` for success.
-    pub(super) fn settle(&self, code: Option<Code>) {
-        let now = Instant::now();
-        let broken = matches!(code, Some(Code::Unavailable | Code::DeadlineExceeded));
-        // One that is full works, and is best left alone for a moment.
-        let failed = broken || code == Some(Code::ResourceExhausted);
-        let took: Duration = now.saturating_duration_since(self.began);
-        self.member.load.observe(took, failed, now);
-        let ended = Ended { failed: broken, probed: self.is_probe };
-        if self.member.breaker.observe(ended, &self.tuning.load().breaker, fastrand::f64(), now) {
-            tracing::warn!(endpoint = %self.member.endpoint, "an endpoint is ejected: its calls fail");
-        }
+    let first = fastrand::usize(..count);
+    let second = (first + fastrand::usize(1..count)) % count;
+    // Meanwhile another call may have taken the last place of one of them.
+    match (nth(first), nth(second)) {
+        (Some(first), Some(second)) => Some(if second.cost(now) < first.cost(now) { second } else { first }),
+        (first, second) => first.or(second),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-    use super::*;
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        time::Duration,
+    };
+
+    use tonic::transport::Channel;
+    use weft_call::{BoxFuture, Error, MeshReason};
+
+    use super::{super::breaker::Ended, *};
+    use crate::tuning::Tuning;
+
+    const PROBES: Attempt<'static> = Attempt { probes: true, tried: None, giving_up: None };
+
+    /// Never connected.
+    struct Nowhere;
+
+    impl Way for Nowhere {
+        fn lazily(&self, _: &Endpoint) -> Channel {
+            tonic::transport::Endpoint::from_static("http://mesh.invalid").connect_lazy()
+        }
+
+        fn at_once<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Channel, tonic::transport::Error>> {
+            Box::pin(async move { Ok(self.lazily(endpoint)) })
+        }
+
+        fn max_age(&self) -> Duration {
+            Duration::from_hours(1)
+        }
+    }
 
     fn balancer(ports: &[u16]) -> (watch::Sender<Endpoints>, Balancer) {
         let (sender, receiver) = watch::channel(endpoints(ports));
-        let open: Open = Box::new(|_| tonic::transport::Endpoint::from_static("http://mesh.invalid").connect_lazy());
-        (sender, Balancer::new("orders", receiver, open, LiveTuning::default()))
+        (sender, Balancer::new("orders", receiver, Arc::new(Nowhere), LiveTuning::default()))
     }
 
     fn endpoints(ports: &[u16]) -> Endpoints {
         ports.iter().map(|port| Endpoint::new("127.0.0.1", *port)).collect()
     }
 
-    fn picks(balancer: &Balancer, calls: usize, outcome: impl Fn(u16) -> Option<Code>) -> BTreeMap<u16, usize> {
+    fn picks(balancer: &Balancer, calls: usize, outcome: impl Fn(u16) -> Option<MeshReason>) -> BTreeMap<u16, usize> {
         let mut counts = BTreeMap::new();
         for _ in 0..calls {
-            let Some(picked) = balancer.pick(false, &Tried::default()) else { continue };
-            let port = picked.member.endpoint.port;
+            let Some(picked) = balancer.pick(Attempt::default()) else { continue };
+            let port = picked.member.endpoint().port;
             *counts.entry(port).or_default() += 1;
-            picked.settle(outcome(port));
+            let failed = outcome(port).map(|reason| Error::new(reason, ""));
+            picked.observe(failed.as_ref().map_or(Ok(()), Err), Some(Duration::from_micros(5)), None);
         }
         counts
     }
@@ -210,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn calls_go_where_discovery_says_and_what_stays_is_kept() {
         let (sender, balancer) = balancer(&[]);
-        assert!(balancer.pick(true, &Tried::default()).is_none());
+        assert!(balancer.pick(PROBES).is_none());
         let _ = sender.send(endpoints(&[1, 2]));
         assert_eq!(picks(&balancer, 200, |_| None).len(), 2);
         let kept = balancer.members();
@@ -223,7 +260,7 @@ mod tests {
     #[tokio::test]
     async fn traffic_leaves_an_endpoint_that_fails() {
         let (_sender, balancer) = balancer(&[1, 2, 3]);
-        let counts = picks(&balancer, 1000, |port| (port == 2).then_some(Code::Unavailable));
+        let counts = picks(&balancer, 1000, |port| (port == 2).then_some(MeshReason::UpstreamUnavailable));
         assert!(counts.get(&2).is_none_or(|calls| *calls <= 5), "{counts:?}");
     }
 
@@ -231,7 +268,7 @@ mod tests {
     async fn an_endpoint_that_fails_fast_does_not_attract_traffic() {
         let (_sender, balancer) = balancer(&[1, 2]);
         // Full, not broken: it is never ejected, and still gets little.
-        let counts = picks(&balancer, 1000, |port| (port == 2).then_some(Code::ResourceExhausted));
+        let counts = picks(&balancer, 1000, |port| (port == 2).then_some(MeshReason::Overloaded));
         assert!(counts.get(&2).is_none_or(|calls| *calls < 100), "{counts:?}");
     }
 
@@ -239,26 +276,27 @@ mod tests {
     async fn a_repeat_goes_to_an_endpoint_that_was_not_tried() {
         let (_sender, balancer) = balancer(&[1, 2, 3]);
         for _ in 0..50 {
-            let mut tried = Tried::default();
-            let ports: std::collections::BTreeSet<_> = (0..3)
-                .filter_map(|_| {
-                    let picked = balancer.pick(false, &tried)?;
-                    assert_eq!(balancer.has_other(&picked, &tried), tried.0.len() < 2);
-                    tried.add(&picked);
-                    Some(picked.member.endpoint.port)
+            let tried = Tried::default();
+            let attempt = Attempt { tried: Some(&tried), ..Attempt::default() };
+            let ports: BTreeSet<_> = (0..3)
+                .filter_map(|before| {
+                    let picked = balancer.pick(attempt)?;
+                    assert_eq!(balancer.has_other(&picked, &tried), before < 2);
+                    tried.add(&picked.member);
+                    Some(picked.member.endpoint().port)
                 })
                 .collect();
             assert_eq!(ports.len(), 3);
-            assert!(balancer.pick(false, &tried).is_some(), "better twice than never");
+            assert!(balancer.pick(attempt).is_some(), "better twice than never");
         }
     }
 
     #[tokio::test]
     async fn the_last_endpoint_is_never_given_up() {
         let (_sender, balancer) = balancer(&[1]);
-        assert_eq!(picks(&balancer, 50, |_| Some(Code::Unavailable)).get(&1), Some(&50));
+        assert_eq!(picks(&balancer, 50, |_| Some(MeshReason::UpstreamUnavailable)).get(&1), Some(&50));
         let (_sender, balancer) = self::balancer(&[1, 2]);
-        assert_eq!(picks(&balancer, 50, |_| Some(Code::Unavailable)).values().sum::<usize>(), 50);
+        assert_eq!(picks(&balancer, 50, |_| Some(MeshReason::UpstreamUnavailable)).values().sum::<usize>(), 50);
     }
 
     #[tokio::test]
@@ -271,11 +309,44 @@ mod tests {
             members[0].breaker.observe(ended, &LiveTuning::default().load().breaker, 0.0, long_ago);
         }
         assert_eq!(picks(&balancer, 50, |_| None).get(&2), Some(&50));
-        let probe = balancer.pick(true, &Tried::default()).map(|picked| {
-            picked.settle(None);
-            picked.member.endpoint.port
+        let probe = balancer.pick(PROBES).map(|picked| {
+            picked.observe(Ok(()), None, None);
+            picked.member.endpoint().port
         });
         assert_eq!(probe, Some(1));
         assert!(members[0].breaker.is_in_service());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_at_its_limit_is_left_to_those_that_have_room() {
+        let (_sender, receiver) = watch::channel(endpoints(&[1, 2]));
+        let mut tuning = Tuning::default();
+        (tuning.calling.least, tuning.calling.initial) = (2, 2);
+        let balancer = Balancer::new("orders", receiver, Arc::new(Nowhere), LiveTuning::new(tuning).unwrap());
+        let picked: Vec<_> = (0..50).filter_map(|_| balancer.pick(Attempt::default())).collect();
+        let full = picked.iter().find(|picked| picked.member.endpoint().port == 1).unwrap();
+        let places = [full.enter("orders", None).await.unwrap(), full.enter("orders", None).await.unwrap()];
+        assert_eq!(picks(&balancer, 50, |_| None).get(&2), Some(&50));
+        drop(places);
+        assert_eq!(picks(&balancer, 50, |_| None).len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_was_too_short_does_not_eject_the_endpoint() {
+        let (_sender, balancer) = balancer(&[1, 2]);
+        let members = balancer.members();
+        let method = crate::fixture::method("orders");
+        let late = Error::new(MeshReason::DeadlineSpent, "");
+        let usual = Duration::from_millis(100);
+        let picked = Picked { member: Arc::clone(&members[0]), is_probe: false };
+        picked.enter("orders", None).await.unwrap().leave(method, usual, false);
+        for _ in 0..10 {
+            assert!(!picked.observe(Err(&late), Some(usual / 2), Some(method)));
+        }
+        assert!(members[0].breaker.is_in_service());
+        for _ in 0..5 {
+            assert!(picked.observe(Err(&late), Some(usual * 2), Some(method)));
+        }
+        assert!(!members[0].breaker.is_in_service());
     }
 }

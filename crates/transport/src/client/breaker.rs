@@ -8,7 +8,10 @@
 //! other endpoint: a bad endpoint is better than none.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,7 +33,11 @@ pub(super) struct Ended {
 
 /// The breaker of one endpoint.
 #[derive(Debug)]
-pub(super) struct Breaker(Mutex<Breaking>);
+pub(super) struct Breaker {
+    /// What `breaking` says, for those who only ask: every pick does.
+    is_ejected: AtomicBool,
+    breaking: Mutex<Breaking>,
+}
 
 #[derive(Debug)]
 struct Breaking {
@@ -47,7 +54,7 @@ struct Breaking {
 
 impl Breaker {
     pub(super) fn new(now: Instant) -> Self {
-        Self(Mutex::new(Breaking {
+        let breaking = Breaking {
             consecutive: 0,
             window_began: now,
             succeeded: 0,
@@ -55,17 +62,21 @@ impl Breaker {
             ejections: 0,
             ejected_until: None,
             probing_since: None,
-        }))
+        };
+        Self { is_ejected: AtomicBool::new(false), breaking: Mutex::new(breaking) }
     }
 
     /// True unless the endpoint is ejected.
     pub(super) fn is_in_service(&self) -> bool {
-        self.with(|breaking| breaking.ejected_until.is_none())
+        !self.is_ejected.load(Ordering::Relaxed)
     }
 
     /// Makes the next call the probe of an ejected endpoint, if its time has come and no other call
     /// is its probe.
     pub(super) fn claim_probe(&self, now: Instant) -> bool {
+        if self.is_in_service() {
+            return false;
+        }
         self.with(|breaking| {
             let due = breaking.ejected_until.is_some_and(|until| now >= until);
             let free = breaking.probing_since.is_none_or(|since| now.saturating_duration_since(since) > PROBE_LIMIT);
@@ -85,7 +96,10 @@ impl Breaker {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Breaking) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut breaking = self.breaking.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut breaking);
+        self.is_ejected.store(breaking.ejected_until.is_some(), Ordering::Relaxed);
+        result
     }
 }
 

@@ -14,16 +14,63 @@ use tokio_rustls::{
     client::TlsStream,
     rustls::{ClientConfig, pki_types::ServerName},
 };
+use tonic::transport::Channel;
+use weft_call::BoxFuture;
 use weft_discovery::Endpoint;
 
-use crate::socket::{Dialer, Socket};
+use super::link::Way;
+use crate::{
+    socket::{Dialer, Socket},
+    tuning::LiveTuning,
+};
 
 /// A connection that has proven who its ends are.
 type Proven = TokioIo<TlsStream<Box<dyn Socket>>>;
 
+/// HTTP/2 over mutual TLS to the endpoints of one domain.
+pub(super) struct MutualTls {
+    pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) tuning: LiveTuning,
+}
+
+impl MutualTls {
+    fn http2(&self) -> tonic::transport::Endpoint {
+        let connections = &self.tuning.load().connections;
+        // The authority is never resolved or verified: the connector knows the way, and the peer is
+        // proven by its SPIFFE id.
+        tonic::transport::Endpoint::from_static("http://mesh.invalid")
+            .http2_keep_alive_interval(connections.keep_alive_interval)
+            .keep_alive_timeout(connections.keep_alive_timeout)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(1024 * 1024)
+            .initial_connection_window_size(4 * 1024 * 1024)
+    }
+
+    fn connector(&self, endpoint: &Endpoint) -> Connector {
+        let timeout = self.tuning.load().connections.handshake;
+        let (dialer, tls) = (Arc::clone(&self.dialer), Arc::clone(&self.tls).into());
+        Connector { dialer, endpoint: endpoint.clone(), tls, timeout }
+    }
+}
+
+impl Way for MutualTls {
+    fn lazily(&self, endpoint: &Endpoint) -> Channel {
+        self.http2().connect_with_connector_lazy(self.connector(endpoint))
+    }
+
+    fn at_once<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Channel, tonic::transport::Error>> {
+        Box::pin(async move { self.http2().connect_with_connector(self.connector(endpoint)).await })
+    }
+
+    fn max_age(&self) -> Duration {
+        self.tuning.load().connections.max_age
+    }
+}
+
 /// Opens connections to one endpoint of a domain.
 #[derive(Clone)]
-pub(super) struct Connector {
+struct Connector {
     dialer: Arc<dyn Dialer>,
     endpoint: Endpoint,
     tls: TlsConnector,
@@ -31,10 +78,6 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(dialer: Arc<dyn Dialer>, endpoint: Endpoint, tls: Arc<ClientConfig>, timeout: Duration) -> Self {
-        Self { dialer, endpoint, tls: tls.into(), timeout }
-    }
-
     async fn connect(self) -> io::Result<Proven> {
         let connecting = async {
             let socket = self.dialer.dial(&self.endpoint).await?;

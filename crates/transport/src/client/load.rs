@@ -3,7 +3,8 @@
 //! Problem: an endpoint that slows down must be left before its queue grows, and one that fails fast
 //! must not look quick. Rule: the estimate jumps to any slower answer at once and comes back slowly
 //! (an average weighted by age, as finagle's and linkerd's balancers have it); a failure counts as an
-//! answer of at least [`PENALTY`]; calls under way multiply it. Recovery: the estimate decays with
+//! answer of at least [`PENALTY`], or of the time for which the endpoint asked to be left alone; calls
+//! under way multiply it. Recovery: the estimate decays with
 //! time even while nobody calls, so an endpoint that was bad is tried again.
 
 use std::{
@@ -18,8 +19,10 @@ use tokio::time::Instant;
 
 /// After this long an old answer counts for about a third.
 const DECAY: Duration = Duration::from_secs(10);
-/// What a failed call is taken to cost.
+/// What a failed call is taken to cost, unless the endpoint asks to be left alone for longer.
 const PENALTY: Duration = Duration::from_secs(1);
+/// What it costs at most, whatever the endpoint asks.
+const PENALTY_LIMIT: Duration = Duration::from_secs(30);
 /// What the first call to an endpoint is taken to cost: less than any call does, so that it is tried,
 /// and more than nothing, so that calls under way count.
 const UNKNOWN: Duration = Duration::from_micros(1);
@@ -58,9 +61,18 @@ impl Load {
         UnderWay(self)
     }
 
-    /// Takes in how long a call took and whether the endpoint failed it.
-    pub(super) fn observe(&self, took: Duration, failed: bool, now: Instant) {
-        let took = if failed { took.max(PENALTY) } else { took }.as_secs_f64();
+    /// Takes in a call that went well.
+    pub(super) fn answered(&self, took: Duration, now: Instant) {
+        self.observe(took.as_secs_f64(), now);
+    }
+
+    /// Takes in a call that the endpoint failed, and how long it asked to be left alone.
+    pub(super) fn failed(&self, took: Duration, pushback: Option<Duration>, now: Instant) {
+        let penalty = pushback.unwrap_or_default().clamp(PENALTY, PENALTY_LIMIT);
+        self.observe(took.max(penalty).as_secs_f64(), now);
+    }
+
+    fn observe(&self, took: f64, now: Instant) {
         let mut estimate = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = kept(now.saturating_duration_since(estimate.updated));
         estimate.seconds = if took > estimate.seconds { took } else { estimate.seconds * kept + took * (1.0 - kept) };
@@ -105,11 +117,11 @@ mod tests {
     #[test]
     fn a_slow_answer_counts_at_once_and_is_forgotten_slowly() {
         let (load, now) = warm(Instant::now());
-        load.observe(MS, false, now);
+        load.answered(MS, now);
         let quick = load.cost(1, now);
-        load.observe(100 * MS, false, now);
+        load.answered(100 * MS, now);
         assert!(load.cost(1, now) > 50.0 * quick);
-        load.observe(MS, false, now + MS);
+        load.answered(MS, now + MS);
         assert!(load.cost(1, now + MS) > 50.0 * quick, "one quick answer does not make it quick");
         assert!(load.cost(1, now + 10 * DECAY) < quick, "time does");
     }
@@ -119,9 +131,19 @@ mod tests {
         let (failing, now) = warm(Instant::now());
         let slow = Load::new(now);
         let now = now + SLOW_START;
-        failing.observe(MS / 10, true, now);
-        slow.observe(200 * MS, false, now);
+        failing.failed(MS / 10, None, now);
+        slow.answered(200 * MS, now);
         assert!(failing.cost(1, now) > slow.cost(1, now));
+    }
+
+    #[test]
+    fn an_endpoint_that_asks_to_be_left_alone_is() {
+        let (load, now) = warm(Instant::now());
+        load.failed(MS, Some(Duration::from_secs(5)), now);
+        let asked = load.cost(1, now);
+        assert!(asked > 4.9 && asked < 5.1, "{asked}");
+        load.failed(MS, Some(Duration::from_hours(5)), now);
+        assert!(load.cost(1, now) < 31.0, "but not for ever");
     }
 
     #[test]

@@ -1,11 +1,18 @@
-//! The client side: calls to other domains.
+//! The client side: calls to other domains. The stack is [`Upstreams::stack`].
 
 mod balance;
 mod breaker;
 mod connect;
+mod deadline;
+mod exchange;
+mod layer;
+mod link;
 mod load;
-mod remote;
+mod measure;
+mod member;
 mod retry;
+mod streams;
+mod transaction;
 
 use std::{
     collections::HashMap,
@@ -14,7 +21,6 @@ use std::{
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use tonic::transport::Endpoint;
 use tower::ServiceExt;
 use weft_call::{Error, MeshReason, Upstream};
 use weft_discovery::Resolver;
@@ -27,10 +33,14 @@ use crate::{
     status::{is_timeout, late},
     tuning::LiveTuning,
 };
-use balance::{Balancer, Tried};
-use connect::Connector;
-use remote::Remote;
-use retry::RetryBudget;
+use balance::{Balanced, Balancer};
+use connect::MutualTls;
+use deadline::Bounded;
+use layer::{Attempt, Layer, Stack};
+use measure::Measured;
+use retry::{Retried, RetryBudget};
+use streams::Streams;
+use transaction::OutsideTransactions;
 
 /// The body of a forwarded answer.
 pub type ForwardBody = tonic::body::Body;
@@ -82,8 +92,21 @@ impl Upstreams {
 
     /// A domain as a client sees it. That the domain exists is found out when it is called.
     pub fn upstream(&self, domain: &str) -> Result<Arc<dyn Upstream>, TransportError> {
-        let Domain { balancer, retries } = self.domain(domain)?;
-        Ok(Arc::new(Remote::new(balancer, self.0.metrics.clone(), retries, self.0.tuning.clone())))
+        Ok(Arc::new(Stack(self.stack(self.domain(domain)?))))
+    }
+
+    /// The client stack, from the caller to the wire. The module of each layer says why it stands
+    /// where it stands.
+    #[rustfmt::skip]
+    fn stack(&self, Domain { balancer, retries }: Domain) -> impl Layer {
+        let (metrics, tuning) = (self.0.metrics.clone(), &self.0.tuning);
+        Measured { metrics, within:
+        OutsideTransactions(
+        Bounded(
+        Streams { tuning: tuning.clone(), within:
+        Retried { budget: retries, tuning: tuning.clone(), within:
+        Balanced(balancer)
+        }}))}
     }
 
     /// Sends a gRPC request to a domain as it is, its body unread: for the edge. The caller has
@@ -95,14 +118,16 @@ impl Upstreams {
     {
         let balancer = self.domain(domain).map_err(Error::internal)?.balancer;
         // What passes unread may not be sent again, so it probes nobody.
-        let picked = balancer.pick(false, &Tried::default()).ok_or_else(|| unknown(domain))?;
+        let picked = balancer.pick(Attempt::default()).ok_or_else(|| unknown(domain))?;
         let _under_way = picked.under_way();
+        let _place = picked.enter(domain, None).await?;
+        let began = Instant::now();
         let failed = |error: tonic::transport::Error| {
             let unreachable = || Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached"));
             if is_timeout(&error) { late() } else { unreachable() }.with_source(error)
         };
-        let result = picked.channel().oneshot(request.map(tonic::body::Body::new)).await.map_err(failed);
-        picked.observe(result.as_ref().map(drop));
+        let result = picked.channel(began).oneshot(request.map(tonic::body::Body::new)).await.map_err(failed);
+        picked.observe(result.as_ref().map(drop), Some(began.elapsed()), None);
         result
     }
 
@@ -123,21 +148,8 @@ impl Upstreams {
         let Shared { own, resolver, dialer, certificates, tuning, .. } = &*self.0;
         let peer: WorkloadName = domain.parse()?;
         let tls = client_config(Arc::clone(certificates), own, &peer)?;
-        let (dialer, tuning) = (Arc::clone(dialer), tuning.clone());
-        let open = move |endpoint: &weft_discovery::Endpoint| {
-            let connections = tuning.load().connections.clone();
-            let connector = Connector::new(Arc::clone(&dialer), endpoint.clone(), Arc::clone(&tls), connections.handshake);
-            // The authority is never resolved or verified: the connector knows the way, and the peer
-            // is proven by its SPIFFE id.
-            Endpoint::from_static("http://mesh.invalid")
-                .http2_keep_alive_interval(connections.keep_alive_interval)
-                .keep_alive_timeout(connections.keep_alive_timeout)
-                .keep_alive_while_idle(true)
-                .initial_stream_window_size(1024 * 1024)
-                .initial_connection_window_size(4 * 1024 * 1024)
-                .connect_with_connector_lazy(connector)
-        };
-        Ok(Balancer::new(domain, resolver.watch(domain), Box::new(open), self.0.tuning.clone()))
+        let way = MutualTls { dialer: Arc::clone(dialer), tls, tuning: tuning.clone() };
+        Ok(Balancer::new(domain, resolver.watch(domain), Arc::new(way), tuning.clone()))
     }
 }
 

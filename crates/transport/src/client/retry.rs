@@ -1,26 +1,76 @@
 //! Which failed calls are sent again, and how many of them.
 //!
+//! It stands within the deadline, which all attempts share, and around the balancer, which finds
+//! each of them an endpoint.
+//!
 //! Problem: a retry hides a lost connection, and a thousand retries finish a domain that is merely
 //! slow. Rule: a call is sent again only if its contract says that a repeat does no harm (READ,
-//! NATURAL, or KEYED with a key), only after UNAVAILABLE or when an endpoint did not answer within
-//! its share of the time, only with time left, only a few times, and only while the callee's budget
-//! lasts. A process that hangs refuses nothing: without shares of the time, one attempt would wait
-//! for it until there is none left for another. The budget is one for all calls to a domain: each
-//! first attempt pays in a share of a retry and a trickle comes by time, so that by default at most
-//! one call in six of a storm is a repeat (the reasoning is that of Finagle's and tower's retry
-//! budgets).
+//! NATURAL, or KEYED with a key), only after UNAVAILABLE, when an overloaded domain refused it, or
+//! when an endpoint did not answer within its share of the time, only with time left, only a few
+//! times, and only while the callee's budget lasts. A process that hangs refuses nothing: without
+//! shares of the time, one attempt would wait for it until there is none left for another. The budget
+//! is one for all calls to a domain: each first attempt pays in a share of a retry and a trickle comes
+//! by time, so that by default at most one call in six of a storm is a repeat (the reasoning is that
+//! of Finagle's and tower's retry budgets).
 //! Recovery: with the budget spent, failures pass through at once until first attempts have paid
 //! in again.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
-use weft_call::{Call, Code, Error, Idempotency, MethodContract};
+use weft_call::{Call, Code, Deadline, Error, Idempotency, MeshReason, MethodContract, Payload, Reply, Result};
 
+use super::layer::{Attempt, GivingUp, Layer, Outgoing, Tried};
 use crate::tuning::{LiveTuning, RetryTuning};
+
+/// Sends calls again.
+pub(super) struct Retried<L> {
+    pub(super) budget: Arc<RetryBudget>,
+    pub(super) tuning: LiveTuning,
+    pub(super) within: L,
+}
+
+impl<L: Layer> Layer for Retried<L> {
+    async fn send<'a>(&'a self, outgoing: Outgoing<'a>) -> Result<Reply<Payload>> {
+        let Outgoing { call, method, deadline, .. } = outgoing;
+        // A stream cannot be sent again: what was read of it is gone.
+        let Payload::Message(message) = outgoing.request else { return self.within.send(outgoing).await };
+        self.budget.deposit(Instant::now());
+        let repeatable = may_repeat(method, call);
+        let tried = Tried::default();
+        let mut number = 1;
+        loop {
+            let again = repeatable && number <= self.tuning.load().retry.attempts;
+            let patience = |deadline: Deadline| patience(deadline.remaining(), number, &self.tuning.load().retry);
+            let patience = deadline.filter(|_| again).and_then(patience);
+            let attempt = Attempt {
+                probes: repeatable && number == 1,
+                tried: Some(&tried),
+                giving_up: patience.map(|patience| GivingUp { patience, budget: &self.budget }),
+            };
+            let request = Payload::Message(message.clone());
+            let failed = match self.within.send(Outgoing { call, method, request, deadline, attempt }).await {
+                Err(error) if again => error,
+                result => return result,
+            };
+            number += 1;
+            if tried.was_given_up() {
+                // Its repeat is paid for, and has waited long enough.
+                continue;
+            }
+            let fits = |pause: &Duration| deadline.is_none_or(|deadline| deadline.remaining() > *pause);
+            let Some(pause) = pause(&failed, number - 1, &self.tuning.load().retry).filter(fits) else { return Err(failed) };
+            if !self.budget.withdraw(Instant::now()) {
+                return Err(failed);
+            }
+            tracing::debug!(attempt = number, error = %failed, "the call is sent again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
 
 /// Retries that an idle client saves up: enough to ride out a restart, spent in a moment by a storm.
 const SAVINGS: f64 = 100.0;
@@ -74,7 +124,7 @@ impl RetryBudget {
 }
 
 /// True if the contract says that sending the call twice does no harm.
-pub(super) fn may_repeat(method: &MethodContract, call: &Call) -> bool {
+fn may_repeat(method: &MethodContract, call: &Call) -> bool {
     match method.idempotency {
         Idempotency::Read | Idempotency::Natural => true,
         Idempotency::Keyed => call.idempotency_key().is_some(),
@@ -83,16 +133,19 @@ pub(super) fn may_repeat(method: &MethodContract, call: &Call) -> bool {
 }
 
 /// How long the attempt `attempt` (1 is the first) may stay unanswered when another endpoint could be
-/// asked: an even share of the time that is left for it and those that may follow.
-pub(super) fn patience(left: Duration, attempt: u32, tuning: &RetryTuning) -> Duration {
+/// asked: an even share of the time that is left for it and those that may follow. Nothing if no time
+/// would be left for another.
+fn patience(left: Duration, attempt: u32, tuning: &RetryTuning) -> Option<Duration> {
     let attempts = tuning.attempts.saturating_add(2).saturating_sub(attempt);
-    (left / attempts.max(1)).max(LEAST_PATIENCE)
+    let share = (left / attempts.max(1)).max(LEAST_PATIENCE);
+    (share < left).then_some(share)
 }
 
 /// How long to wait before the attempt `attempt` (1 is the first retry), if the failure is one that
 /// may pass. The callee's own word goes before ours.
-pub(super) fn pause(error: &Error, attempt: u32, tuning: &RetryTuning) -> Option<Duration> {
-    if error.code() != Code::Unavailable {
+fn pause(error: &Error, attempt: u32, tuning: &RetryTuning) -> Option<Duration> {
+    let may_pass = error.code() == Code::Unavailable || error.reason() == Some(MeshReason::Overloaded);
+    if !may_pass {
         return None;
     }
     let ceiling = tuning.pause_limit.min(tuning.first_pause.saturating_mul(4_u32.saturating_pow(attempt - 1)));
@@ -102,31 +155,15 @@ pub(super) fn pause(error: &Error, attempt: u32, tuning: &RetryTuning) -> Option
 
 #[cfg(test)]
 mod tests {
-    use weft_call::{Access, Audit, CallBuilder, Clock, IdempotencyKey, MeshReason, MethodKind};
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use bytes::Bytes;
+    use weft_call::{CallBuilder, Clock, IdempotencyKey};
 
     use super::*;
-    use crate::tuning::Tuning;
-
-    fn method(idempotency: Idempotency) -> MethodContract {
-        let access = Access { public: true, authenticated: false, permission: None, roles: &[], callers: &[], any_of: false };
-        MethodContract {
-            index: 0,
-            domain: "orders",
-            service: "weft.orders.v1.Orders",
-            name: "CreateOrder",
-            path: "/weft.orders.v1.Orders/CreateOrder",
-            input: "",
-            output: "",
-            kind: MethodKind::Unary,
-            access,
-            system: None,
-            deadline: None,
-            idempotency,
-            limits: &[],
-            audit: Audit::None,
-            http: &[],
-        }
-    }
+    use crate::{fixture, tuning::Tuning};
 
     #[test]
     fn only_what_the_contract_calls_harmless_is_repeated() {
@@ -140,7 +177,7 @@ mod tests {
             (Idempotency::Keyed, false, true),
             (Idempotency::None, false, false),
         ] {
-            let method = method(idempotency);
+            let method = fixture::contract("orders", idempotency);
             assert_eq!((may_repeat(&method, &without), may_repeat(&method, &with)), (keyless, keyed), "{idempotency:?}");
         }
     }
@@ -171,9 +208,10 @@ mod tests {
     #[test]
     fn every_attempt_gets_an_even_share_of_the_time() {
         let (second, tuning) = (Duration::from_secs(1), RetryTuning { attempts: 2, ..Tuning::default().retry });
-        assert_eq!(patience(3 * second, 1, &tuning), second);
-        assert_eq!(patience(2 * second, 2, &tuning), second);
-        assert_eq!(patience(second / 100, 1, &tuning), LEAST_PATIENCE);
+        assert_eq!(patience(3 * second, 1, &tuning), Some(second));
+        assert_eq!(patience(2 * second, 2, &tuning), Some(second));
+        assert_eq!(patience(second / 5, 1, &tuning), Some(LEAST_PATIENCE));
+        assert_eq!(patience(second / 100, 1, &tuning), None, "it would wait past the deadline");
     }
 
     #[test]
@@ -185,5 +223,64 @@ mod tests {
         assert!(pause(&gone, 1, &tuning).is_some_and(|pause| pause <= tuning.first_pause));
         assert!(pause(&gone, 9, &tuning).is_some_and(|pause| pause <= tuning.pause_limit));
         assert_eq!(pause(&gone.with_retry_after(Duration::from_secs(3)), 1, &tuning), Some(Duration::from_secs(3)));
+    }
+
+    /// Fails every attempt with the same error, and counts them.
+    struct Failing {
+        attempts: AtomicU32,
+        error: fn() -> Error,
+    }
+
+    impl Layer for Failing {
+        async fn send<'a>(&'a self, _: Outgoing<'a>) -> Result<Reply<Payload>> {
+            self.attempts.fetch_add(1, Ordering::Relaxed);
+            Err((self.error)())
+        }
+    }
+
+    /// How often a call is sent, and how long that takes.
+    async fn sent(idempotency: Idempotency, left: u64, error: fn() -> Error) -> (u32, Duration) {
+        let tuning = LiveTuning::default();
+        let budget = Arc::new(RetryBudget::new(tuning.clone(), Instant::now()));
+        let retried = Retried { budget, tuning, within: Failing { attempts: AtomicU32::new(0), error } };
+        let (call, method) = (CallBuilder::new(Clock::system()).build(), fixture::contract("orders", idempotency));
+        let (request, deadline) = (Payload::Message(Bytes::new()), Some(Deadline::after(Duration::from_millis(left))));
+        let method = Box::leak(Box::new(method));
+        let began = Instant::now();
+        retried.send(Outgoing { call: &call, method, request, deadline, attempt: Attempt::default() }).await.unwrap_err();
+        (retried.within.attempts.into_inner(), began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_overloaded_domain_is_asked_again_when_it_says_and_only_within_the_deadline() {
+        let gone = || Error::new(MeshReason::UpstreamUnavailable, "");
+        let full = || Error::new(MeshReason::Overloaded, "").with_retry_after(Duration::from_millis(300));
+        assert_eq!(sent(Idempotency::Read, 1000, gone).await.0, 3);
+        assert_eq!(sent(Idempotency::None, 1000, gone).await.0, 1, "nobody knows whether it was done");
+        assert_eq!(sent(Idempotency::Natural, 1000, full).await, (3, Duration::from_millis(600)));
+        assert_eq!(sent(Idempotency::Natural, 500, full).await, (2, Duration::from_millis(300)));
+        assert_eq!(sent(Idempotency::None, 1000, full).await.0, 1);
+        let limited = || Error::new(MeshReason::RateLimited, "").with_retry_after(Duration::from_millis(1));
+        assert_eq!(sent(Idempotency::Read, 1000, limited).await.0, 1, "a limit of the contract is for the caller to heed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_to_one_domain_share_a_budget() {
+        let tuning = LiveTuning::default();
+        let budget = Arc::new(RetryBudget::new(tuning.clone(), Instant::now()));
+        let mut sent = 0;
+        for _ in 0..3 {
+            let error = || Error::new(MeshReason::Overloaded, "").with_retry_after(Duration::ZERO);
+            let within = Failing { attempts: AtomicU32::new(0), error };
+            let retried = Retried { budget: Arc::clone(&budget), tuning: tuning.clone(), within };
+            let call = CallBuilder::new(Clock::system()).build();
+            for _ in 0..100 {
+                let (method, request) = (fixture::method("orders"), Payload::Message(Bytes::new()));
+                let outgoing = Outgoing { call: &call, method, request, deadline: None, attempt: Attempt::default() };
+                retried.send(outgoing).await.unwrap_err();
+            }
+            sent += retried.within.attempts.into_inner();
+        }
+        assert!((360..=370).contains(&sent), "300 calls, a fifth of it again, and ten to begin with: {sent}");
     }
 }

@@ -1,23 +1,43 @@
-//! Connections: accepted one by one, proven by mutual TLS, drained when the server stops.
+//! Connections: accepted one by one, proven by mutual TLS, ended by age or when the server stops.
+//!
+//! An end comes in three steps, so that nothing is lost: GOAWAY, after which the caller begins calls
+//! elsewhere; then streams, which may last for hours, end with a reason; then what is left is cut.
+//! Callers replace old connections themselves, without losing a call to the race between a request
+//! and a GOAWAY, and so the server grants them time to do it.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use weft_workload_identity::{PeerIdentity, peer_identity};
 
 use super::{Server, execution};
-use crate::socket::{Listener, Socket};
+use crate::{
+    socket::{Listener, Socket},
+    tuning::ConnectionTuning,
+};
 
 /// A listener that fails is asked again after this: mostly it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection stands after its streams were ended, for their last words to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(super) async fn accept(server: Arc<Server>, listener: impl Listener, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(server.limits.connections));
-    let (open, cut) = (TaskTracker::new(), CancellationToken::new());
+    let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
     loop {
         let next = async {
             // The semaphore is never closed, so a permit always comes.
@@ -32,17 +52,17 @@ pub(super) async fn accept(server: Arc<Server>, listener: impl Listener, stop: C
         match accepted {
             Ok((socket, from)) => {
                 let served = serve(Arc::clone(&server), socket, from, stop.clone(), place);
-                open.spawn(cut.clone().run_until_cancelled_owned(served));
+                connections.spawn(cut.clone().run_until_cancelled_owned(served));
             }
             Err(error) => {
                 tracing::warn!(%error, domain = server.service.contract().domain, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
     drop(listener);
-    open.close();
-    if tokio::time::timeout(server.limits.drain, open.wait()).await.is_err() {
+    connections.close();
+    if timeout(server.limits.drain, connections.wait()).await.is_err() {
         tracing::warn!(domain = server.service.contract().domain, "calls are cut: they did not end within the drain time");
         cut.cancel();
     }
@@ -58,7 +78,7 @@ async fn serve(
     let _place = place;
     let domain = server.service.contract().domain;
     let tuning = server.tuning.load().connections.clone();
-    let proven = tokio::time::timeout(tuning.handshake, prove(&server, socket)).await;
+    let proven = timeout(tuning.handshake, prove(&server, socket)).await;
     let (tls, peer) = match proven.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(proven) => proven,
         Err(error) => {
@@ -66,12 +86,13 @@ async fn serve(
             return;
         }
     };
-    let caller = Arc::new(peer);
+    let peer = Arc::new(peer);
+    let closing = CancellationToken::new();
     let requests = service_fn({
-        let (server, peer) = (Arc::clone(&server), Arc::clone(&caller));
+        let (server, peer, closing) = (Arc::clone(&server), Arc::clone(&peer), closing.clone());
         move |request: http::Request<Incoming>| {
-            let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
-            async move { Ok::<_, Infallible>(execution::respond(&server, &peer, request).await) }
+            let (server, peer, closing) = (Arc::clone(&server), Arc::clone(&peer), closing.clone());
+            async move { Ok::<_, Infallible>(execution::respond(&server, &peer, request, closing).await) }
         }
     });
     let connection = http2::Builder::new(TokioExecutor::new())
@@ -83,23 +104,54 @@ async fn serve(
         .keep_alive_interval(Some(tuning.keep_alive_interval))
         .keep_alive_timeout(tuning.keep_alive_timeout)
         .serve_connection(TokioIo::new(tls), requests);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = server.nothing_left(caller.workload.as_str()) => {
-            tracing::info!(%from, domain, caller = %caller.workload, "a connection is closed: its peer may call nothing here");
-            server.metrics.count_connection_revoked(domain);
-            connection.as_mut().graceful_shutdown();
-            // Dropping it closes it, whatever is still under way.
-            tokio::time::timeout(server.limits.drain, connection).await.unwrap_or(Ok(()))
-        }
+    let denied = async {
+        server.nothing_left(peer.workload.as_str()).await;
+        tracing::info!(%from, domain, caller = %peer.workload, "a connection is closed: its peer may call nothing here");
+        server.metrics.count_connection_revoked(domain);
     };
-    if let Err(error) = ended {
+    let ending = Ending { stop, drain: server.limits.drain, tuning, closing };
+    if let Err(error) = ending.watch(pin!(connection), http2::Connection::graceful_shutdown, denied).await {
         tracing::debug!(%error, %from, domain, "a connection ended early");
+    }
+}
+
+/// How a connection ends.
+struct Ending {
+    stop: CancellationToken,
+    drain: Duration,
+    tuning: ConnectionTuning,
+    /// Ends the streams of the connection.
+    closing: CancellationToken,
+}
+
+impl Ending {
+    /// Runs the connection until it has ended; `go_away` makes it send GOAWAY, and `denied` is when its
+    /// peer may call nothing any more.
+    async fn watch<C>(
+        self,
+        mut connection: Pin<&mut C>,
+        go_away: impl FnOnce(Pin<&mut C>),
+        denied: impl Future<Output = ()>,
+    ) -> hyper::Result<()>
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
+        // A tenth more or less, so that connections made together do not end together (gRFC A9).
+        let age = self.tuning.max_age.mul_f64(1.1 + 0.1 * fastrand::f64()) + self.tuning.age_grace;
+        let grace = tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = sleep(age) => self.tuning.age_grace,
+            () = denied => self.drain,
+            // Half of the time for calls, half for streams: whoever drains cuts what is left then.
+            () = self.stop.cancelled() => self.drain / 2,
+        };
+        go_away(connection.as_mut());
+        if let Ok(ended) = timeout(grace, connection.as_mut()).await {
+            return ended;
+        }
+        self.closing.cancel();
+        let last_words = if self.stop.is_cancelled() { self.drain } else { LAST_WORDS };
+        timeout(last_words, connection).await.unwrap_or(Ok(()))
     }
 }
 

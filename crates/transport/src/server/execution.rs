@@ -1,4 +1,4 @@
-//! One request: find the method, admit the call, run the handler within its deadline, answer.
+//! One request: the server stack, from the wire to the handler and back.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tonic::{
     Status, Streaming,
     body::Body,
@@ -16,7 +17,9 @@ use tonic::{
 };
 use tower::ServiceExt;
 use tracing::{Instrument, Span};
-use weft_call::{Call, Code, Error, MeshReason, MethodContract, MethodKind, Payload, Reply, RequestId, Result, TraceContext};
+use weft_call::{
+    Call, Code, Deadline, Error, MeshReason, MethodContract, MethodKind, Payload, Reply, RequestId, Result, TraceContext,
+};
 use weft_telemetry::{Record, Side, log_call};
 use weft_workload_identity::PeerIdentity;
 
@@ -24,14 +27,20 @@ use super::Server;
 use crate::{
     MESSAGE_LIMIT,
     codec::Encoded,
-    metadata::{self, HTTP_STATUS},
+    metadata::{self, Extracted, HTTP_STATUS},
     status::{error_from_status, status_from_error},
+    stream::StreamLife,
 };
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
 
 /// Answers one request of a proven peer.
-pub(super) async fn respond(server: &Server, peer: &PeerIdentity, request: http::Request<Incoming>) -> http::Response<Body> {
+pub(super) async fn respond(
+    server: &Server,
+    peer: &PeerIdentity,
+    request: http::Request<Incoming>,
+    closing: CancellationToken,
+) -> http::Response<Body> {
     let path = request.uri().path();
     if path.starts_with(HEALTH) {
         let Ok(response) = server.health.clone().oneshot(request).await;
@@ -46,16 +55,14 @@ pub(super) async fn respond(server: &Server, peer: &PeerIdentity, request: http:
     };
     let started = Instant::now();
     let span = span(method, &request_id, &trace);
-    let peer = peer.workload.as_str();
-    let admitted = server.admission.admit(method, peer, request_id.clone(), trace.clone(), sent);
-    let (response, failure, principal) = match admitted {
-        Ok(call) => {
-            let principal = call.principal().to_string();
-            let (response, failure) = execute(server, method, call, request).instrument(span.clone()).await;
-            (response, failure, Some(principal))
-        }
-        Err(error) => (status_from_error(&error, &request_id).into_http(), Some(error), None),
+    let arrival = Arrival { method, peer: peer.workload.as_str(), request_id: &request_id, trace: &trace, closing };
+    let mut principal = None;
+    let result = work(server, arrival, sent, request, &mut principal).instrument(span.clone()).await;
+    let (response, failure) = match result {
+        Ok(reply) => (answer(reply, request_id.clone()), None),
+        Err(error) => (status_from_error(&error, &request_id).into_http(), Some(error)),
     };
+    let peer = peer.workload.as_str();
     let code = failure.as_ref().map_or(Code::Ok, Error::code);
     server.metrics.observe_call(Side::Server, method.domain, method.name, code, started.elapsed());
     span.in_scope(|| {
@@ -111,31 +118,83 @@ fn log_cause(failure: Option<&Error>) {
     }
 }
 
-/// Runs the handler; gives the answer, and the error that is in it if it failed.
-async fn execute(
-    server: &Server,
+/// A call that has arrived.
+struct Arrival<'a> {
     method: &'static MethodContract,
-    call: Call,
+    peer: &'a str,
+    request_id: &'a RequestId,
+    trace: &'a TraceContext,
+    /// Ends streams before their time.
+    closing: CancellationToken,
+}
+
+/// The server stack, from the wire to the handler; the connection has proven the peer before, and
+/// [`respond`] traces and measures around it.
+async fn work(
+    server: &Server,
+    Arrival { method, peer, request_id, trace, closing }: Arrival<'_>,
+    sent: Extracted,
     request: http::Request<Incoming>,
-) -> (http::Response<Body>, Option<Error>) {
-    let (request_id, deadline) = (call.request_id().clone(), call.deadline());
-    let streaming = method.kind != MethodKind::Unary;
-    let peer = call.caller().filter(|_| streaming).map(Arc::from);
-    let handling = server.admission.until_revoked(method, peer, handle(server, method, call, request));
-    let handling = AssertUnwindSafe(handling).catch_unwind();
-    let result = match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline.instant(), handling).await,
-        None => Ok(handling.await),
+    principal: &mut Option<String>,
+) -> Result<Reply<Payload>> {
+    // What is spent, forbidden or over its rate is refused first, in microseconds: it takes no place
+    // from what may run.
+    let call = server.admission.admit(method, peer, request_id.clone(), trace.clone(), sent)?;
+    *principal = Some(call.principal().to_string());
+    let deadline = call.deadline();
+    // Then it waits for its place, on its own time: what is refused here has not begun.
+    let place = server.limiter.enter(method.domain, deadline).await?;
+    let began = Instant::now();
+    // Streams have a life instead of a deadline, and hold no place once they are open.
+    let (place, life) = match method.kind {
+        MethodKind::Unary => (Some(place), None),
+        MethodKind::ServerStreaming => (Some(place), Some(server.stream_life(closing))),
+        MethodKind::ClientStreaming | MethodKind::Bidirectional => (None, Some(server.stream_life(closing))),
     };
-    let result = match result {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(Error::internal(format!("the handler panicked: {}", panic_message(&*panic)))),
-        Err(_) => Err(Error::new(MeshReason::DeadlineSpent, format!("{} took longer than its deadline", method.path))),
-    };
-    match result {
-        Ok(reply) => (answer(reply, request_id), None),
-        Err(error) => (status_from_error(&error, &request_id).into_http(), Some(error)),
+    // A stream also ends when its caller is denied: it was admitted long ago.
+    let streamer = life.is_some().then(|| Arc::from(peer));
+    // A panic ends its call and nothing else, and so stands closest around the handler. Boxed, since
+    // each layer around it would hold it once more.
+    let handler = caught(Box::pin(handle(server, method, call, request, life.as_ref())));
+    let handler = server.admission.until_revoked(method, streamer, handler);
+    let result = within(deadline, method, opening(life.as_ref(), handler)).await;
+    if let (Some(place), MethodKind::Unary) = (place, method.kind) {
+        let overran = result.as_ref().is_err_and(|error| error.code() == Code::DeadlineExceeded);
+        place.leave(method, began.elapsed(), overran);
     }
+    match life {
+        Some(life) => result.map(|reply| reply.map(|answers| bounded(&life, answers))),
+        None => result,
+    }
+}
+
+/// Cuts the call at its deadline.
+async fn within<T>(deadline: Option<Deadline>, method: &MethodContract, handler: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(deadline) = deadline else { return handler.await };
+    let late = || Error::new(MeshReason::DeadlineSpent, format!("{} took longer than its deadline", method.path));
+    timeout_at(deadline.instant(), handler).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Cuts the call at the end of its stream's life.
+async fn opening<T>(life: Option<&StreamLife>, handler: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(life) = life else { return handler.await };
+    tokio::select! {
+        result = handler => result,
+        error = life.over() => Err(error),
+    }
+}
+
+fn bounded(life: &StreamLife, answers: Payload) -> Payload {
+    match answers {
+        Payload::Stream(answers) => Payload::Stream(life.bounding(answers)),
+        message @ Payload::Message(_) => message,
+    }
+}
+
+/// Turns a panic into an error.
+async fn caught<T>(handler: impl Future<Output = Result<T>>) -> Result<T> {
+    let result = AssertUnwindSafe(handler).catch_unwind().await;
+    result.unwrap_or_else(|panic| Err(Error::internal(format!("the handler panicked: {}", panic_message(&*panic)))))
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -148,6 +207,7 @@ async fn handle(
     method: &'static MethodContract,
     call: Call,
     request: http::Request<Incoming>,
+    life: Option<&StreamLife>,
 ) -> Result<Reply<Payload>> {
     let headers = request.headers();
     let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
@@ -161,7 +221,11 @@ async fn handle(
     let payload = match method.kind {
         MethodKind::Unary | MethodKind::ServerStreaming => Payload::Message(only_message(messages).await?),
         MethodKind::ClientStreaming | MethodKind::Bidirectional => {
-            Payload::Stream(Box::pin(messages.map(|item| item.map_err(|status| error_from_status(&status)))))
+            let messages = Box::pin(messages.map(|item| item.map_err(|status| error_from_status(&status))));
+            Payload::Stream(match life {
+                Some(life) => life.noting(messages),
+                None => messages,
+            })
         }
     };
     server.service.handle(method, call, payload, &*server.replays).await

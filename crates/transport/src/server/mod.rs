@@ -7,6 +7,7 @@ mod execution;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tonic_health::{
@@ -18,7 +19,7 @@ use weft_call::{MethodContract, Replays, Service};
 use weft_telemetry::Metrics;
 use weft_workload_identity::{CertificateSource, WorkloadName, server_config};
 
-use crate::{error::TransportError, socket::Listener, tuning::LiveTuning};
+use crate::{concurrency::Limiter, error::TransportError, socket::Listener, stream::StreamLife, tuning::LiveTuning};
 
 pub use admission::Admission;
 
@@ -53,6 +54,7 @@ pub struct Server {
     metrics: Metrics,
     limits: Limits,
     tuning: LiveTuning,
+    limiter: Limiter,
 }
 
 /// Tells callers of `grpc.health.v1` whether the domain can work.
@@ -95,8 +97,25 @@ impl Server {
         let methods = contract.methods.iter().map(|method| (method.path, method)).collect();
         let readiness = ServerHealth { reporter: HealthReporter::new(), service: contract.name };
         let health = HealthServer::new(HealthService::from_health_reporter(readiness.reporter.clone()));
-        let server = Self { service, methods, replays, admission, certificates, tls, health, metrics, limits, tuning };
+        let server = Self {
+            service,
+            methods,
+            replays,
+            admission,
+            certificates,
+            tls,
+            health,
+            metrics,
+            limits,
+            limiter: Limiter::new(tuning.clone(), |tuning| &tuning.serving, Instant::now()),
+            tuning,
+        };
         Ok((server, readiness))
+    }
+
+    /// The life of a stream that opens now.
+    fn stream_life(&self, closing: CancellationToken) -> StreamLife {
+        StreamLife::begin(self.tuning.load().streams.clone(), closing)
     }
 
     /// Serves until `stop` is cancelled, then drains: no new connection, GOAWAY on the old ones, and

@@ -1,0 +1,112 @@
+//! One endpoint of a domain, and what is known of it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tonic::transport::Channel;
+use weft_call::{Code, Deadline, Error, MeshReason, MethodContract, Result};
+use weft_discovery::Endpoint;
+
+use super::{
+    breaker::{Breaker, Ended},
+    link::{Link, Way},
+    load::{Load, UnderWay},
+};
+use crate::{
+    concurrency::{Limiter, Place},
+    tuning::LiveTuning,
+};
+
+/// One endpoint of a domain.
+pub(super) struct Member {
+    pub(super) breaker: Breaker,
+    link: Arc<Link>,
+    load: Load,
+    limiter: Limiter,
+    tuning: LiveTuning,
+}
+
+impl Member {
+    pub(super) fn new(endpoint: Endpoint, way: Arc<dyn Way>, tuning: LiveTuning, now: Instant) -> Self {
+        Self {
+            breaker: Breaker::new(now),
+            link: Arc::new(Link::new(endpoint, way, now)),
+            load: Load::new(now),
+            limiter: Limiter::new(tuning.clone(), |tuning| &tuning.calling, now),
+            tuning,
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        self.link.endpoint()
+    }
+
+    /// What the next call to it is likely to cost; only its order matters.
+    pub(super) fn cost(&self, now: Instant) -> f64 {
+        self.load.cost(self.endpoint().weight, now)
+    }
+
+    /// True if it is in service and may have one more call.
+    pub(super) fn is_eligible(&self) -> bool {
+        self.breaker.is_in_service() && self.limiter.has_room()
+    }
+}
+
+/// An endpoint that was picked for a call.
+pub(super) struct Picked {
+    pub(super) member: Arc<Member>,
+    /// The call is the probe of an ejected endpoint.
+    pub(super) is_probe: bool,
+}
+
+impl Picked {
+    /// The connection to it, for a call that begins now.
+    pub(super) fn channel(&self, now: Instant) -> Channel {
+        self.member.link.channel(now)
+    }
+
+    /// Counts the call as under way until the guard goes.
+    pub(super) fn under_way(&self) -> UnderWay<'_> {
+        self.member.load.begin()
+    }
+
+    /// Waits until it may have one more call.
+    pub(super) async fn enter(&self, domain: &str, deadline: Option<Deadline>) -> Result<Place<'_>> {
+        self.member.limiter.enter(domain, deadline).await
+    }
+
+    /// Takes in how the call ended, and how long it took if that says something of the endpoint.
+    /// True if it was too much for the endpoint.
+    pub(super) fn observe(&self, outcome: Result<(), &Error>, took: Option<Duration>, method: Option<&MethodContract>) -> bool {
+        let (member, now) = (&*self.member, Instant::now());
+        let is_late = |took: Duration| {
+            // A caller who left it less time than it usually takes has nothing to complain about.
+            method.and_then(|method| member.limiter.usual(method)).is_none_or(|usual| took >= usual)
+        };
+        let (is_broken, is_overloaded) = match outcome.err().map(|error| (error.code(), error)) {
+            Some((Code::Unavailable, _)) => (true, false),
+            Some((Code::DeadlineExceeded, _)) => (took.is_some_and(is_late), took.is_some_and(is_late)),
+            // One that is full works, and is best left alone for a moment.
+            Some((Code::ResourceExhausted, error)) => (false, is_full(error)),
+            _ => (false, false),
+        };
+        let pushback = outcome.err().and_then(Error::retry_after);
+        match took {
+            _ if is_broken || is_overloaded => member.load.failed(took.unwrap_or_default(), pushback, now),
+            Some(took) => member.load.answered(took, now),
+            None => {}
+        }
+        let ended = Ended { failed: is_broken, probed: self.is_probe };
+        if member.breaker.observe(ended, &member.tuning.load().breaker, fastrand::f64(), now) {
+            tracing::warn!(endpoint = %member.endpoint(), "an endpoint is ejected: its calls fail");
+        }
+        is_overloaded
+    }
+}
+
+/// A limit of the contract is the caller's, not the endpoint's; a peer of another make may give no
+/// reason.
+fn is_full(error: &Error) -> bool {
+    error.reason_name().is_none() || error.reason() == Some(MeshReason::Overloaded)
+}
