@@ -11,12 +11,14 @@ use weft_mesh::{Domain, Running, Runtime};
 
 use crate::{Backend, Caller};
 
+/// A change of the configuration before the start.
+type Configure = Box<dyn FnOnce(&mut Config) + Send>;
+
 /// A mesh that is to start.
-#[derive(Debug)]
 pub struct MeshBuilder {
     domains: Vec<Domain>,
     contracts: Vec<&'static Contract>,
-    configure: Vec<fn(&mut Config)>,
+    configure: Vec<Configure>,
     clock: Clock,
     admin: bool,
 }
@@ -116,8 +118,8 @@ impl Mesh {
 impl MeshBuilder {
     /// Changes the configuration before the start.
     #[must_use]
-    pub fn configure(mut self, change: fn(&mut Config)) -> Self {
-        self.configure.push(change);
+    pub fn configure(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.configure.push(Box::new(change));
         self
     }
 
@@ -154,7 +156,7 @@ impl MeshBuilder {
         config.database.max_connections = NonZeroU32::MIN.saturating_add(7);
         config.admin.port = 0;
         config.mesh.drain_timeout = Duration::from_secs(5);
-        self.configure.iter().for_each(|change| change(&mut config));
+        self.configure.into_iter().for_each(|change| change(&mut config));
         let mut runtime = Runtime::new(config, self.domains);
         for domain in &runtime.domains {
             runtime.config.mesh.ports.entry(domain.name().to_owned()).or_insert(0);
@@ -166,5 +168,11 @@ impl MeshBuilder {
         running.open();
         let signer = AssertionSigner::new(running.certificates(), EDGE.parse().expect("the edge's name"));
         Mesh { running, backend, signer: Arc::new(signer), _folder: folder }
+    }
+}
+
+impl std::fmt::Debug for MeshBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MeshBuilder").field("domains", &self.domains).finish_non_exhaustive()
     }
 }

@@ -27,7 +27,7 @@ use weft_call::{Error, MethodContract, Payload, Reply, Result, Streaming};
 use super::{Admission, Server};
 
 /// How long a peer that may call nothing may hold a connection.
-const UNWELCOME: Duration = Duration::from_secs(10);
+const UNWELCOME: Duration = Duration::from_secs(5);
 
 impl Admission {
     /// Whether the peer may call the method, recorded unless it may.
