@@ -120,6 +120,16 @@ pub enum ConfigError {
         /// The setting's path.
         setting: String,
     },
+    /// A value that fits by itself, and not with what it is used for or with other values.
+    #[error("{}{problem}", place(origin, setting))]
+    Unfit {
+        /// Where the value stands.
+        origin: Source,
+        /// The setting's path.
+        setting: String,
+        /// What is wrong, without the value of a secret.
+        problem: String,
+    },
     /// A domain's own settings do not fit what the domain reads.
     #[error("{}{problem}", place(origin, setting))]
     Domain {

@@ -70,6 +70,7 @@ pub use section::mesh::{CallerRules, CertificatesFrom, Mesh};
 pub use section::otel::Otel;
 pub use section::redis::Redis;
 pub use section::settings;
+pub use section::tuning::{Breaker, Concurrency, Connections, Retry, Streams, Tuning};
 pub use setting::{Changes, Fallback, Setting};
 pub use source::Source;
 pub use units::{ByteSize, HostPort, UnitError};
@@ -99,6 +100,8 @@ pub struct Config {
     pub mesh: Mesh,
     /// How far the limits of the contracts are stretched.
     pub limits: Limits,
+    /// What operators may change about calls.
+    pub tuning: Tuning,
     /// End-user tokens and passwords.
     pub auth: Auth,
     /// Log lines.

@@ -99,6 +99,12 @@ impl Loaded {
         Ok(Self { config, sources, files, layers })
     }
 
+    /// The error of a value that whoever uses it cannot use, for a check after reading.
+    pub fn unfit(&self, setting: &str, problem: impl Into<String>) -> ConfigError {
+        let origin = self.sources.get(setting).cloned().unwrap_or(Source::Default);
+        ConfigError::Unfit { origin, setting: setting.to_owned(), problem: problem.into() }
+    }
+
     /// The effective configuration, a line `path = value  # source` for each value, and a comment
     /// for each setting that has none. Secrets are `***`; an address keeps its host. Of a setting that
     /// changes while a process runs, its line says so.

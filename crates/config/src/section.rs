@@ -12,6 +12,7 @@ pub(crate) mod log;
 pub(crate) mod mesh;
 pub(crate) mod otel;
 pub(crate) mod redis;
+pub(crate) mod tuning;
 
 use crate::Setting;
 
@@ -31,6 +32,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         admin::SETTINGS,
         mesh::SETTINGS,
         limits::SETTINGS,
+        tuning::SETTINGS,
         auth::SETTINGS,
         log::SETTINGS,
         otel::SETTINGS,

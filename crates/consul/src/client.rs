@@ -8,26 +8,21 @@
 //! Every request has a limit of time and its answer one of size. The token is in a header that
 //! `Debug` does not show.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, header};
+use http::{HeaderName, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-use secrecy::ExposeSecret;
+use secrecy::SecretString;
 use serde::Serialize;
 use url::Url;
 
-use crate::{ConsulError, ConsulSettings};
+use crate::{ConsulError, ConsulSettings, Token, tls};
 
 /// For everything but blocking queries, which wait on purpose.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -48,12 +43,37 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// What the agent holds under a key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The state of the agent's knowledge that it stands for; 0 if the agent did not say.
+    pub index: u64,
+    /// The text; nothing if there is no such key.
+    pub text: Option<SecretString>,
+}
+
+/// An answer of any status.
+struct Reply {
+    status: StatusCode,
+    answer: Answer,
+}
+
+impl Reply {
+    fn granted(self) -> Result<Answer, ConsulError> {
+        if self.status.is_success() {
+            return Ok(self.answer);
+        }
+        let reason = String::from_utf8_lossy(&self.answer.body).trim().chars().take(REASON_LIMIT).collect();
+        Err(ConsulError::Refused { status: self.status, reason })
+    }
+}
+
 /// Speaks to one agent.
 #[derive(Debug)]
 pub struct Client {
     http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     address: Url,
-    token: Option<HeaderValue>,
+    token: Token,
 }
 
 impl Client {
@@ -63,22 +83,35 @@ impl Client {
         if address.cannot_be_a_base() {
             return Err(ConsulError::Address(address));
         }
-        let tls = match &settings.ca_file {
-            Some(path) => tls(authority(path)?)?,
-            None if address.scheme() == "https" => return Err(ConsulError::AuthorityMissing),
-            None => tls(RootCertStore::empty())?,
-        };
+        let tls = tls::config(settings)?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT_LIMIT));
         tcp.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
-        Ok(Self { http: HttpClient::builder(TokioExecutor::new()).build(connector), address, token: token(settings)? })
+        let http = HttpClient::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { http, address, token: settings.token.clone() })
     }
 
     /// `GET`s a path, by a blocking query: with an index above 0 it is answered when what the agent knows has changed
     /// since, or after `wait` and up to a sixteenth more. `flag` is a parameter of the query, if one is needed.
     pub async fn get(&self, path: &[&str], flag: Option<&str>, index: u64, wait: Duration) -> Result<Answer, ConsulError> {
+        self.ask(path, flag, index, wait).await?.granted()
+    }
+
+    /// The text under a key, by a blocking query as in [`Client::get`]; nothing if there is no such key.
+    pub async fn key(&self, key: &str, index: u64, wait: Duration) -> Result<Key, ConsulError> {
+        let path: Vec<_> = ["v1", "kv"].into_iter().chain(key.split('/')).collect();
+        let reply = self.ask(&path, Some("raw"), index, wait).await?;
+        if reply.status == StatusCode::NOT_FOUND {
+            return Ok(Key { index: reply.answer.index, text: None });
+        }
+        let Answer { index, body } = reply.granted()?;
+        let text = String::from_utf8(body.into()).map_err(|_| ConsulError::NotText { key: key.to_owned() })?;
+        Ok(Key { index, text: Some(SecretString::from(text)) })
+    }
+
+    async fn ask(&self, path: &[&str], flag: Option<&str>, index: u64, wait: Duration) -> Result<Reply, ConsulError> {
         let mut url = self.url(path, flag)?;
         let mut limit = REQUEST_LIMIT;
         if index > 0 {
@@ -100,28 +133,24 @@ impl Client {
     pub async fn put(&self, path: &[&str], flag: Option<&str>, body: &impl Serialize) -> Result<(), ConsulError> {
         let url = self.url(path, flag)?;
         let body = serde_json::to_vec(body)?.into();
-        self.send(Method::PUT, &url, body, REQUEST_LIMIT).await.map(drop)
+        self.send(Method::PUT, &url, body, REQUEST_LIMIT).await?.granted().map(drop)
     }
 
-    async fn send(&self, method: Method, url: &Url, body: Bytes, limit: Duration) -> Result<Answer, ConsulError> {
+    async fn send(&self, method: Method, url: &Url, body: Bytes, limit: Duration) -> Result<Reply, ConsulError> {
         let answered = tokio::time::timeout(limit, self.exchange(method, url, body)).await;
         answered.map_err(|_| ConsulError::Late(limit))?
     }
 
-    async fn exchange(&self, method: Method, url: &Url, body: Bytes) -> Result<Answer, ConsulError> {
+    async fn exchange(&self, method: Method, url: &Url, body: Bytes) -> Result<Reply, ConsulError> {
         let mut request = Request::builder().method(method).uri(url.as_str()).header(header::ACCEPT, "application/json");
-        if let Some(token) = &self.token {
+        if let Some(token) = self.token.header() {
             request = request.header(TOKEN, token);
         }
         let (head, body) = self.http.request(request.body(Full::new(body))?).await?.into_parts();
         let broken = |source| ConsulError::Answer { limit: ANSWER_LIMIT, source };
         let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(broken)?.to_bytes();
-        if !head.status.is_success() {
-            let reason = String::from_utf8_lossy(&body).trim().chars().take(REASON_LIMIT).collect();
-            return Err(ConsulError::Refused { status: head.status, reason });
-        }
         let index = head.headers.get(INDEX).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
-        Ok(Answer { index, body })
+        Ok(Reply { status: head.status, answer: Answer { index, body } })
     }
 
     fn url(&self, path: &[&str], flag: Option<&str>) -> Result<Url, ConsulError> {
@@ -138,28 +167,4 @@ impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer").field("index", &self.index).field("bytes", &self.body.len()).finish()
     }
-}
-
-fn token(settings: &ConsulSettings) -> Result<Option<HeaderValue>, ConsulError> {
-    let Some(token) = &settings.token else { return Ok(None) };
-    let mut value = HeaderValue::from_str(token.expose_secret()).map_err(|_| ConsulError::Token)?;
-    value.set_sensitive(true);
-    Ok(Some(value))
-}
-
-fn authority(path: &Path) -> Result<RootCertStore, ConsulError> {
-    let unreadable = |source| ConsulError::AuthorityFile { path: path.to_owned(), source };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-        roots.add(certificate.map_err(unreadable)?).map_err(|_| ConsulError::Authority(path.to_owned()))?;
-    }
-    if roots.is_empty() {
-        return Err(ConsulError::Authority(path.to_owned()));
-    }
-    Ok(roots)
-}
-
-fn tls(roots: RootCertStore) -> Result<ClientConfig, ConsulError> {
-    let config = ClientConfig::builder_with_provider(ring::default_provider().into()).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }

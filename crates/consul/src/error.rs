@@ -13,9 +13,11 @@ pub enum ConsulError {
     /// The agent is reached by TLS, and nothing says whom to trust.
     #[error("an https agent needs the certificate of the authority that signed the agent's own: set consul.ca_file")]
     AuthorityMissing,
-    /// The file of the authority cannot be read.
-    #[error("consul.ca_file {path:?} cannot be read: {source}")]
-    AuthorityFile {
+    /// A file of certificates or keys cannot be read.
+    #[error("{setting} {path:?} cannot be read: {source}")]
+    File {
+        /// The setting that names it.
+        setting: &'static str,
         /// Which file.
         path: PathBuf,
         /// Why.
@@ -24,12 +26,21 @@ pub enum ConsulError {
     /// The file of the authority holds no usable certificate.
     #[error("consul.ca_file {0:?} holds no certificate of an authority")]
     Authority(PathBuf),
+    /// What would be shown to the agent is no certificate with its key.
+    #[error("consul.certificate_file and consul.key_file cannot be used: {0}")]
+    ClientCertificate(#[source] rustls::Error),
     /// The provider of cryptography does not suit.
     #[error("TLS to the agent cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
     /// The token holds what no HTTP header may hold.
     #[error("consul.token holds characters that no header may hold")]
     Token,
+    /// What is under a key is no text.
+    #[error("what the key {key:?} holds is no text")]
+    NotText {
+        /// The key.
+        key: String,
+    },
     /// A request could not be written down.
     #[error("a request to the agent cannot be built: {0}")]
     Request(#[from] http::Error),

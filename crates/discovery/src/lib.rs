@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-pub use consul::{Consul, ConsulError, ConsulSettings, Registration, Service};
+pub use consul::{ClientCertificate, Consul, ConsulError, ConsulSettings, Registration, Service, Token};
 pub use dns::{Dns, DnsError, DnsSettings, Question};
 pub use endpoint::{Endpoint, EndpointError};
 pub use fixed::Static;

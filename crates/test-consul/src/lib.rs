@@ -24,6 +24,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 // The agent runs in its folder.
 const CHAIN: &str = "agent.pem";
 const KEY: &str = "agent.key";
+const AUTHORITY: &str = "authority.pem";
 
 /// Why there is no agent for a test.
 #[derive(Debug, thiserror::Error)]
@@ -86,32 +87,38 @@ pub struct Agent {
 impl Agent {
     /// Without access control or TLS. Blocks until the agent answers.
     pub fn start() -> Result<Self, TestConsulError> {
-        Self::configured(json!({}), None)
+        Self::started(json!({}), &[])
     }
 
     /// Everything is denied but to those who show `token`.
     pub fn with_token(token: &str) -> Result<Self, TestConsulError> {
         let tokens = json!({"master": token, "agent": token});
-        let mut agent = Self::configured(json!({"acl": {"enabled": true, "default_policy": "deny", "tokens": tokens}}), None)?;
+        let mut agent = Self::started(json!({"acl": {"enabled": true, "default_policy": "deny", "tokens": tokens}}), &[])?;
         agent.token = Some(token.to_owned());
         Ok(agent)
     }
 
     /// Speaks HTTPS beside HTTP; see [`Agent::https`].
     pub fn with_tls(certificate: Certificate<'_>) -> Result<Self, TestConsulError> {
-        Self::configured(json!({"cert_file": CHAIN, "key_file": KEY}), Some(certificate))
+        let files = [(CHAIN, certificate.chain), (KEY, certificate.key)];
+        Self::started(json!({"cert_file": CHAIN, "key_file": KEY}), &files)
     }
 
-    fn configured(mut settings: Value, certificate: Option<Certificate<'_>>) -> Result<Self, TestConsulError> {
+    /// The same, to those only who show a certificate by `authority`, a PEM text.
+    pub fn with_mutual_tls(certificate: Certificate<'_>, authority: &str) -> Result<Self, TestConsulError> {
+        let settings = json!({"cert_file": CHAIN, "key_file": KEY, "ca_file": AUTHORITY, "verify_incoming_https": true});
+        Self::started(settings, &[(CHAIN, certificate.chain), (KEY, certificate.key), (AUTHORITY, authority)])
+    }
+
+    fn started(mut settings: Value, files: &[(&str, &str)]) -> Result<Self, TestConsulError> {
         let program = process::program()?;
         let folder = tempfile::Builder::new().prefix("weft-consul-").tempdir().map_err(TestConsulError::Folder)?;
         let ports = Ports::free().map_err(TestConsulError::Ports)?;
         settings["ports"] = ports.configuration();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).map_err(TestConsulError::Folder);
         write("agent.json", &settings.to_string())?;
-        if let Some(Certificate { chain, key }) = certificate {
-            write(CHAIN, chain)?;
-            write(KEY, key)?;
+        for (name, text) in files {
+            write(name, text)?;
         }
         let mut agent = Self { program, folder, ports, token: None, process: None };
         agent.restart()?;

@@ -53,4 +53,4 @@ pub use signature::{Signature, sign, verify};
 pub use source::CertificateSource;
 pub use spiffe::{SpiffeId, SpiffeIdError, TrustDomain};
 pub use tls::{client_config, server_config};
-pub use weft_consul::{ConsulError, ConsulSettings};
+pub use weft_consul::{ConsulError, ConsulSettings, Token};

@@ -20,7 +20,7 @@ use crate::{Endpoints, Resolver, followed::Followed};
 use outage::Outage;
 
 pub use registration::{Registration, Service};
-pub use weft_consul::{ConsulError, ConsulSettings};
+pub use weft_consul::{ClientCertificate, ConsulError, ConsulSettings, Token};
 
 /// The instances that a Consul agent knows of. Domains are followed from the first time that they
 /// are asked for until this is dropped.

@@ -26,7 +26,7 @@ pub(crate) fn agent(started: Result<Agent, TestConsulError>) -> Agent {
 }
 
 pub(crate) fn settings(address: Url) -> ConsulSettings {
-    ConsulSettings { address, token: None, ca_file: None }
+    ConsulSettings::new(address)
 }
 
 pub(crate) fn consul(agent: &Agent) -> Arc<Consul> {

@@ -16,7 +16,8 @@ use tokio::time::sleep;
 use url::Url;
 use weft_test_consul::{Agent, TestConsulError};
 use weft_workload_identity::{
-    CertificateSource, ConsulConnect, ConsulError, ConsulSettings, IdentityError, client_config, peer_identity, server_config,
+    CertificateSource, ConsulConnect, ConsulError, ConsulSettings, IdentityError, Token, client_config, peer_identity,
+    server_config,
 };
 
 use crate::authority::{Authority, name, uri};
@@ -32,7 +33,7 @@ fn agent(started: Result<Agent, TestConsulError>) -> Agent {
 }
 
 fn settings(address: Url) -> ConsulSettings {
-    ConsulSettings { address, token: None, ca_file: None }
+    ConsulSettings::new(address)
 }
 
 async fn open(settings: &ConsulSettings, workloads: &[&str]) -> Result<ConsulConnect, IdentityError> {
@@ -159,7 +160,10 @@ async fn a_lost_agent_leaves_the_certificate_and_raises_one_alarm_until_it_is_ba
 async fn only_who_shows_the_token_gets_a_certificate() {
     const TOKEN: &str = "5a3d1a9e-8b2d-4f0e-9a53-6b1a9b0e7a11";
     let agent = agent(Agent::with_token(TOKEN));
-    let with_token = |token: &str| ConsulSettings { token: Some(SecretString::from(token)), ..settings(agent.http().unwrap()) };
+    let with_token = |token: &str| ConsulSettings {
+        token: Token::new(Some(&SecretString::from(token))).unwrap(),
+        ..settings(agent.http().unwrap())
+    };
     let insider = source_of(&with_token(TOKEN), &["orders"]).await;
     insider.identity(&name("orders")).unwrap();
     let outsider = open(&with_token("00000000-0000-0000-0000-000000000001"), &["orders"]).await;
