@@ -2,6 +2,7 @@
 
 mod assertion;
 mod intentions;
+mod limit_factors;
 mod rate_limit;
 mod roles;
 mod rules;
@@ -9,6 +10,7 @@ mod user_token;
 
 pub use assertion::{ASSERTION_METADATA, AssertionError, AssertionSigner, AssertionVerifier, Claims};
 pub use intentions::ConsulIntentions;
+pub use limit_factors::LimitFactors;
 pub use rate_limit::{Counted, RateLimits};
 pub use roles::{ContractRoles, OWNER, Roles};
 pub use rules::{

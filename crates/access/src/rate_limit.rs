@@ -20,6 +20,8 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use uuid::Uuid;
 use weft_call::{Contract, Error, Limit, LimitScope, MeshReason, MethodContract, Principal, Result, TenantId};
 
+use crate::LimitFactors;
+
 /// Buckets that a limit remembers.
 const BUCKETS: u64 = 100_000;
 
@@ -40,6 +42,7 @@ pub struct Counted<'a> {
 #[derive(Debug)]
 pub struct RateLimits {
     by_path: HashMap<&'static str, Vec<Limiter>>,
+    factors: LimitFactors,
     started: Instant,
 }
 
@@ -71,7 +74,14 @@ impl RateLimits {
             let limiters: Vec<_> = own.map(|limit| Limiter::new(*limit)).collect();
             (!limiters.is_empty()).then_some((method.path, limiters))
         });
-        Self { by_path: limited.collect(), started: Instant::now() }
+        Self { by_path: limited.collect(), factors: LimitFactors::default(), started: Instant::now() }
+    }
+
+    /// The same, stretched by factors that may change at any time.
+    #[must_use]
+    pub fn stretched_by(mut self, factors: LimitFactors) -> Self {
+        self.factors = factors;
+        self
     }
 
     /// Counts a call, or refuses it with the time to wait.
@@ -79,8 +89,8 @@ impl RateLimits {
         match self.by_path.get(method.path) {
             None => Ok(()),
             Some(limiters) => {
-                let now = self.started.elapsed();
-                limiters.iter().try_for_each(|limiter| limiter.check(method, caller, now))
+                let (now, factor) = (self.started.elapsed(), self.factors.of(method.domain));
+                limiters.iter().try_for_each(|limiter| limiter.check(method, caller, factor, now))
             }
         }
     }
@@ -92,11 +102,11 @@ impl Limiter {
         Self { limit, buckets }
     }
 
-    fn check(&self, method: &MethodContract, caller: Counted<'_>, now: Duration) -> Result<()> {
+    fn check(&self, method: &MethodContract, caller: Counted<'_>, factor: f64, now: Duration) -> Result<()> {
         // Who is not known cannot share: the other conditions of the contract hold all the same.
         let Some(key) = key(self.limit.per, caller) else { return Ok(()) };
         let bucket = self.buckets.get_with(key, Arc::default);
-        bucket.take(self.limit, now).map_err(|wait| {
+        bucket.take(self.limit, factor, now).map_err(|wait| {
             let message = format!("{} is called more often than its contract allows", method.path);
             Error::new(MeshReason::RateLimited, message).with_retry_after(wait)
         })
@@ -105,10 +115,12 @@ impl Limiter {
 
 impl Bucket {
     /// Takes one call out, or says how long to wait for it.
-    fn take(&self, limit: Limit, now: Duration) -> Result<(), Duration> {
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        let each = 1_000_000_000 / u64::from(limit.rate);
-        let room = each * u64::from(limit.burst.max(limit.rate).max(1));
+    fn take(&self, limit: Limit, factor: f64, now: Duration) -> Result<(), Duration> {
+        let now = nanoseconds(now);
+        let each = nanoseconds(Duration::from_secs(1).div_f64(f64::from(limit.rate) * factor));
+        // A bucket that holds no call would refuse all of them.
+        let burst = (f64::from(limit.burst.max(limit.rate)) * factor).max(1.0);
+        let room = nanoseconds(Duration::from_nanos(each).mul_f64(burst));
         let mut full = self.0.load(Ordering::Relaxed);
         loop {
             let next = full.max(now) + each;
@@ -121,6 +133,10 @@ impl Bucket {
             }
         }
     }
+}
+
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn key(per: LimitScope, caller: Counted<'_>) -> Option<Key> {
@@ -151,16 +167,28 @@ mod tests {
     const LIMIT: Limit = Limit { per: LimitScope::Address, rate: 10, burst: 20 };
 
     fn taken(bucket: &Bucket, calls: usize, now: Duration) -> usize {
-        (0..calls).filter(|_| bucket.take(LIMIT, now).is_ok()).count()
+        (0..calls).filter(|_| bucket.take(LIMIT, 1.0, now).is_ok()).count()
     }
 
     #[test]
     fn a_bucket_gives_its_burst_at_once_and_its_rate_after() {
         let bucket = Bucket::default();
         assert_eq!(taken(&bucket, 100, Duration::from_secs(5)), 20);
-        assert_eq!(bucket.take(LIMIT, Duration::from_secs(5)), Err(Duration::from_millis(100)));
+        assert_eq!(bucket.take(LIMIT, 1.0, Duration::from_secs(5)), Err(Duration::from_millis(100)));
         assert_eq!(taken(&bucket, 100, Duration::from_secs(6)), 10);
         assert_eq!(taken(&bucket, 100, Duration::from_mins(9)), 20, "a pause fills it and no more");
+    }
+
+    #[test]
+    fn a_factor_stretches_rate_and_burst_and_leaves_a_call_at_least() {
+        let taken = |bucket: &Bucket, factor, now| (0..1000).filter(|_| bucket.take(LIMIT, factor, now).is_ok()).count();
+        let bucket = Bucket::default();
+        assert_eq!(taken(&bucket, 2.0, Duration::from_secs(5)), 40);
+        assert_eq!(taken(&bucket, 2.0, Duration::from_secs(6)), 20);
+        let bucket = Bucket::default();
+        assert_eq!(taken(&bucket, 0.01, Duration::from_secs(5)), 1);
+        assert_eq!(taken(&bucket, 0.01, Duration::from_secs(14)), 0);
+        assert_eq!(taken(&bucket, 0.01, Duration::from_secs(15)), 1, "a tenth of a call a second");
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //! - `/health`: the same, with the state of each dependency as JSON, and with `discoveryStale` and
 //!   `intentionsStale`: the registry does not answer. That fails no readiness, as what was known last serves on.
 //! - `/metrics`: OpenMetrics text.
+//! - `/config`: the configuration that runs, without secrets; its number, counted from 1; and why the newest
+//!   one was refused, if it was.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,6 +23,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use weft_access::ConsulIntentions;
+use weft_reload::Live;
 use weft_store::Store;
 use weft_telemetry::{Metrics, OPEN_METRICS};
 
@@ -58,6 +61,7 @@ pub(crate) struct Health {
     intentions: Option<Arc<ConsulIntentions>>,
     phase: watch::Receiver<Phase>,
     metrics: Metrics,
+    live: Option<Live>,
 }
 
 impl Health {
@@ -67,8 +71,9 @@ impl Health {
         intentions: Option<Arc<ConsulIntentions>>,
         phase: watch::Receiver<Phase>,
         metrics: Metrics,
+        live: Option<Live>,
     ) -> Self {
-        Self { stores: stores.into(), elsewhere, intentions, phase, metrics }
+        Self { stores: stores.into(), elsewhere, intentions, phase, metrics, live }
     }
 
     fn phase(&self) -> Phase {
@@ -104,6 +109,7 @@ pub(crate) async fn serve(listener: TcpListener, health: Health, stop: Cancellat
         .route("/ready", get(ready))
         .route("/health", get(report))
         .route("/metrics", get(metrics))
+        .route("/config", get(config))
         .with_state(health);
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "the admin port stopped");
@@ -148,4 +154,11 @@ async fn metrics(State(health): State<Health>) -> Response {
     health.metrics.set_discovery_stale(health.discovery_is_stale());
     health.metrics.set_intentions_stale(health.intentions_are_stale());
     ([(header::CONTENT_TYPE, OPEN_METRICS)], health.metrics.render()).into_response()
+}
+
+async fn config(State(health): State<Health>) -> Response {
+    match &health.live {
+        Some(live) => live.render().into_response(),
+        None => (StatusCode::NOT_FOUND, "this process was not given its configuration to show\n").into_response(),
+    }
 }

@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr};
 
 use weft_config::ConfigError;
 use weft_discovery::{ConsulError, DnsError};
+use weft_reload::AgentError;
 use weft_store::StoreError;
 use weft_transport::TransportError;
 use weft_workload_identity::IdentityError;
@@ -45,6 +46,9 @@ pub enum StartError {
     /// The registry cannot be used.
     #[error("consul: {0}")]
     Consul(#[from] ConsulError),
+    /// The settings for the Consul agent do not suit each other.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// Name servers cannot be used.
     #[error("dns: {0}")]
     Dns(#[from] DnsError),

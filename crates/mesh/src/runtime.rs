@@ -5,6 +5,7 @@
 //! The admin port says ready once whoever started the domains has opened them. Stop: readiness fails
 //! first, then callers are told by the registry, then servers drain, then jobs end.
 
+mod adjust;
 mod callers;
 mod certificates;
 mod discovery;
@@ -14,15 +15,18 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use weft_access::{CallerRules, ConsulIntentions};
+use weft_access::{CallerRules, ConsulIntentions, LimitFactors};
 use weft_call::{Clock, Contract, Error, MeshReason, Result};
 use weft_config::Config;
+use weft_reload::Live;
 use weft_telemetry::Metrics;
 use weft_transport::{LiveTuning, ServerHealth, TransportError, Upstreams};
 use weft_workload_identity::CertificateSource;
 
 use crate::{Domain, StartError, admin::Phase, job::Job};
 
+use adjust::Adjustable;
+pub use adjust::check_config;
 use discovery::Discovery;
 pub(crate) use discovery::Elsewhere;
 pub use start::open_databases;
@@ -53,6 +57,8 @@ pub struct Runtime {
     pub metrics: Metrics,
     /// What may change about its calls while it runs.
     pub tuning: LiveTuning,
+    /// The configuration that changes while it runs, if it does: then `tuning` is taken from there.
+    pub live: Option<Live>,
     /// Whether the admin port is served.
     pub admin: bool,
     /// Whether the edge runs here too: it is a workload of its own, with its own certificate.
@@ -64,7 +70,18 @@ impl Runtime {
     pub fn new(config: Config, domains: Vec<Domain>) -> Self {
         let contracts = domains.iter().map(Domain::contract).collect();
         let (clock, metrics, tuning) = (Clock::system(), Metrics::new(), LiveTuning::default());
-        Self { config, domains, contracts, migrations: Migrations::Run, clock, metrics, tuning, admin: true, edge: true }
+        Self {
+            config,
+            domains,
+            contracts,
+            migrations: Migrations::Run,
+            clock,
+            metrics,
+            tuning,
+            live: None,
+            admin: true,
+            edge: true,
+        }
     }
 
     /// Starts them all, or none.
@@ -85,7 +102,7 @@ pub struct Running {
     /// They are followed until this is dropped.
     pub(crate) _intentions: Option<Arc<ConsulIntentions>>,
     pub(crate) metrics: Metrics,
-    pub(crate) tuning: LiveTuning,
+    pub(crate) adjustable: Adjustable,
     pub(crate) clock: Clock,
     pub(crate) jobs: Vec<Job>,
     pub(crate) health: Vec<ServerHealth>,
@@ -132,7 +149,12 @@ impl Running {
 
     /// What may change about the calls of the process while it runs.
     pub fn tuning(&self) -> &LiveTuning {
-        &self.tuning
+        &self.adjustable.tuning
+    }
+
+    /// By how much the limits of contracts are stretched, which changes while the process runs.
+    pub fn limit_factors(&self) -> LimitFactors {
+        self.adjustable.factors.clone()
     }
 
     /// The time of day.
@@ -143,7 +165,7 @@ impl Running {
     /// Connections to domains as the workload `own`: what the edge calls through.
     pub fn upstreams(&self, own: &str) -> Result<Upstreams, TransportError> {
         let (resolver, certificates) = (self.discovery.resolver(), self.certificates());
-        Ok(Upstreams::new(own.parse()?, resolver, certificates, self.metrics.clone(), self.tuning.clone()))
+        Ok(Upstreams::new(own.parse()?, resolver, certificates, self.metrics.clone(), self.tuning().clone()))
     }
 
     /// Waits until discovery has answered where these domains are, so that the first call to each

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use secrecy::SecretString;
 use weft_config::{Consul, ConsulKeys};
-use weft_consul::{ClientCertificate, Client, ConsulError, ConsulSettings, Token};
+use weft_consul::{Client, ClientCertificate, ConsulError, ConsulSettings, Token};
 
 /// Why a configuration that is partly in Consul cannot be had.
 #[derive(Debug, thiserror::Error)]

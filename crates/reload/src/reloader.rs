@@ -10,7 +10,7 @@ use tokio::{
 };
 use weft_config::{Changed, Config, ConfigError, ConsulKeys, Loaded, Sources};
 use weft_consul::{Client, Token};
-use weft_telemetry::Metrics;
+use weft_telemetry::Upkeep;
 
 use crate::{
     agent::{AgentError, consul_settings},
@@ -29,7 +29,7 @@ pub type Check = Box<dyn Fn(&Loaded) -> Result<(), ConfigError> + Send + Sync>;
 pub struct Reloader {
     sources: Sources,
     check: Check,
-    metrics: Metrics,
+    upkeep: Upkeep,
     live: watch::Sender<Arc<Generation>>,
     files: Watched,
     token: Token,
@@ -41,7 +41,7 @@ impl Reloader {
     /// [`Reloader::run`].
     ///
     /// Fails when the configuration names keys in Consul and an agent that cannot be asked for them.
-    pub fn new(sources: Sources, loaded: Loaded, check: Check, metrics: Metrics) -> Result<Self, AgentError> {
+    pub fn new(sources: Sources, loaded: Loaded, check: Check, upkeep: Upkeep) -> Result<Self, AgentError> {
         let named = Config::consul_keys(&sources).ok().flatten();
         let (token, keys) = match (named, consul_settings(&loaded.config.consul)?) {
             (Some(keys), Some(settings)) => {
@@ -49,10 +49,10 @@ impl Reloader {
             }
             _ => (Token::default(), None),
         };
-        metrics.set_config_generation(1);
+        upkeep.set_config_generation(1);
         let files = Watched::new(loaded.files.clone());
         let live = watch::Sender::new(Arc::new(Generation { number: 1, loaded, refused: None, at_restart: Vec::new() }));
-        Ok(Self { sources, check, metrics, live, files, token, keys })
+        Ok(Self { sources, check, upkeep, live, files, token, keys })
     }
 
     /// The configuration that runs.
@@ -129,13 +129,13 @@ impl Reloader {
         if !taken.is_empty() {
             tracing::info!(generation = number, settings = taken.join(", "), "the configuration has changed");
         }
-        self.metrics.set_config_generation(number);
+        self.upkeep.set_config_generation(number);
         self.live.send_replace(Arc::new(Generation { number, loaded, refused: None, at_restart }));
     }
 
     fn refuse(&self, why: String) {
         tracing::error!(error = why, "a new configuration was refused: the one before stays");
-        self.metrics.count_config_reload_failure();
+        self.upkeep.count_config_reload_failure();
         self.live.send_modify(|generation| Arc::make_mut(generation).refused = Some(why));
     }
 

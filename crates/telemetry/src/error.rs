@@ -19,6 +19,9 @@ pub enum TelemetryError {
         #[source]
         cause: ParseError,
     },
+    /// The log's filter is no more, as telemetry has ended.
+    #[error("log.level: {0}")]
+    Gone(#[source] tracing_subscriber::reload::Error),
     /// The share of traces to record is not between 0 and 1.
     #[error("otel.sample_ratio: {0} is not between 0 and 1")]
     SampleRatio(f64),

@@ -7,7 +7,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::task;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::error::TelemetryError;
 use crate::export;
@@ -48,6 +48,35 @@ pub enum Format {
 #[must_use = "the last spans are lost unless the guard is shut down"]
 pub struct Guard {
     provider: Option<SdkTracerProvider>,
+    filter: LogFilter,
+}
+
+/// What is logged, changed while the process runs. Clones share it.
+#[derive(Clone, Debug)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+impl LogFilter {
+    /// Logs this from now on, in the syntax of [`EnvFilter`].
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed, or when telemetry is gone; what was logged before is logged on.
+    pub fn set(&self, level: &str) -> Result<(), TelemetryError> {
+        self.0.reload(filter(level)?).map_err(TelemetryError::Gone)
+    }
+}
+
+/// Whether [`LogFilter::set`] would take this.
+///
+/// # Errors
+///
+/// When it is malformed.
+pub fn check_level(level: &str) -> Result<(), TelemetryError> {
+    filter(level).map(drop)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::builder().parse(level).map_err(|cause| TelemetryError::Level { level: level.to_owned(), cause })
 }
 
 /// Starts logs and traces for the whole process.
@@ -58,9 +87,7 @@ pub struct Guard {
 ///
 /// When a setting is malformed, or when telemetry has been started before.
 pub fn init(settings: &Settings) -> Result<Guard, TelemetryError> {
-    let filter = EnvFilter::builder()
-        .parse(&settings.level)
-        .map_err(|cause| TelemetryError::Level { level: settings.level.clone(), cause })?;
+    let (filter, handle) = reload::Layer::new(filter(&settings.level)?);
     let provider = export::provider(settings)?;
     Registry::default()
         .with(filter)
@@ -68,7 +95,7 @@ pub fn init(settings: &Settings) -> Result<Guard, TelemetryError> {
         .with(provider.as_ref().map(export::layer))
         .try_init()
         .map_err(TelemetryError::Started)?;
-    Ok(Guard { provider })
+    Ok(Guard { provider, filter: LogFilter(handle) })
 }
 
 fn lines<S>(format: Format) -> Box<dyn Layer<S> + Send + Sync>
@@ -88,6 +115,11 @@ where
 }
 
 impl Guard {
+    /// What is logged.
+    pub fn log_filter(&self) -> LogFilter {
+        self.filter.clone()
+    }
+
     /// Sends the spans that are still queued and stops the export.
     ///
     /// # Errors

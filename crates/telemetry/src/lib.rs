@@ -28,9 +28,11 @@ mod init;
 mod json_lines;
 mod metrics;
 mod propagation;
+mod upkeep;
 
 pub use access_log::{Record, log_call};
 pub use error::TelemetryError;
-pub use init::{Format, Guard, Settings, init};
+pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
 pub use metrics::{Metrics, OPEN_METRICS, Side};
 pub use propagation::{adopt_parent, current};
+pub use upkeep::Upkeep;

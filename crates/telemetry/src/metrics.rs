@@ -15,6 +15,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use weft_call::Code;
 
+use crate::Upkeep;
+
 /// The content type of [`Metrics::render`].
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -81,6 +83,7 @@ pub struct Metrics {
     streams_revoked: Family<Served, Counter>,
     connections_revoked: Family<Served, Counter>,
     intentions_stale: Gauge,
+    upkeep: Upkeep,
     registry: Arc<Registry>,
 }
 
@@ -105,6 +108,7 @@ impl Metrics {
         let intentions_stale = Gauge::default();
         let stale = "1 while Consul does not tell intentions, so that those known last hold, else 0";
         registry.register("intentions_stale", stale, intentions_stale.clone());
+        let upkeep = Upkeep::register(&mut registry);
         Self {
             calls,
             durations,
@@ -113,6 +117,7 @@ impl Metrics {
             streams_revoked,
             connections_revoked,
             intentions_stale,
+            upkeep,
             registry: Arc::new(registry),
         }
     }
@@ -150,6 +155,11 @@ impl Metrics {
         self.discovery_stale.set(i64::from(is_stale));
     }
 
+    /// What keeps the process current.
+    pub fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
+    }
+
     /// All metrics in the OpenMetrics text format; see [`OPEN_METRICS`].
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -170,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_counted_by_side_domain_method_and_code() {
+    fn calls_are_counted_by_side_domain_method_and_code_beside_what_the_process_tells_of_itself() {
         let metrics = Metrics::new();
         let clone = metrics.clone();
         metrics.observe_call(Side::Server, "orders", "CreateOrder", Code::Ok, Duration::from_millis(3));
@@ -180,6 +190,10 @@ mod tests {
         metrics.count_caller_refused("orders", "CreateOrder", "contract", false);
         metrics.count_stream_revoked("orders");
         metrics.count_connection_revoked("orders");
+        clone.upkeep().set_config_generation(2);
+        metrics.upkeep().count_config_reload_failure();
+        metrics.upkeep().set_certificate_expiry("orders", 3600.5);
+        metrics.upkeep().set_certificates_stale(true);
         let text = metrics.render();
         for line in [
             "weft_calls_total{side=\"server\",domain=\"orders\",method=\"CreateOrder\",code=\"OK\"} 2",
@@ -193,6 +207,10 @@ mod tests {
             "weft_streams_revoked_total{domain=\"orders\"} 1",
             "weft_connections_revoked_total{domain=\"orders\"} 1",
             "weft_intentions_stale 0",
+            "weft_config_generation 2",
+            "weft_config_reload_failures_total 1",
+            "weft_certificate_expiry_seconds{workload=\"orders\"} 3600.5",
+            "weft_certificates_stale 1",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n---\n{text}");

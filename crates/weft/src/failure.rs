@@ -5,6 +5,7 @@ use std::{error::Error, io, process::ExitCode};
 use weft_config::ConfigError;
 use weft_edge::EdgeError;
 use weft_mesh::StartError;
+use weft_reload::AgentError;
 use weft_store::StoreError;
 use weft_telemetry::TelemetryError;
 use weft_transport::TransportError;
@@ -25,6 +26,8 @@ pub(crate) enum Failure {
     DomainUnknown { name: String, known: String },
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     #[error("the edge has nothing to serve: no domain is in this process, and mesh.upstreams names none")]
     NothingToServe,
     #[error(transparent)]
@@ -68,11 +71,13 @@ impl Failure {
         match self {
             Self::Usage { .. } | Self::DomainUnknown { .. } => ExitCode::from(USAGE),
             Self::Config(_)
+            | Self::Agent(AgentError::Settings(_) | AgentError::CertificateAlone)
             | Self::NothingToServe
             | Self::Telemetry(TelemetryError::Level { .. } | TelemetryError::SampleRatio(_) | TelemetryError::Endpoint(_))
             | Self::Start(
                 StartError::Config(_)
                 | StartError::Consul(_)
+                | StartError::Agent(_)
                 | StartError::TwoRegistries
                 | StartError::CertificatesFromNowhere
                 | StartError::UpstreamUnknown { .. },

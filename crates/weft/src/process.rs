@@ -7,7 +7,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 use weft_config::{Config, LogFormat};
-use weft_telemetry::{Format, Settings};
+use weft_telemetry::{Format, LogFilter, Settings};
 
 use crate::failure::Failure;
 
@@ -15,10 +15,13 @@ use crate::failure::Failure;
 const MAX_BLOCKING_THREADS: usize = 32;
 
 /// Runs `work` to its end, with telemetry under the name `service`.
-pub(crate) fn run(config: &Config, service: &str, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(crate) fn run<W>(config: &Config, service: &str, work: impl FnOnce(LogFilter) -> W) -> Result<(), Failure>
+where
+    W: Future<Output = Result<(), Failure>>,
+{
     runtime().map_err(Failure::Process)?.block_on(async {
         let telemetry = weft_telemetry::init(&telemetry(config, service))?;
-        let done = work.await;
+        let done = work(telemetry.log_filter()).await;
         // Lost traces cost whoever reads them, not the work that is done.
         if let Err(error) = telemetry.shutdown().await {
             tracing::warn!(%error, "telemetry did not end well");

@@ -24,22 +24,23 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
         Command::New { what: New::Domain { name, path, weft } } => new::domain(&name, path, weft, out),
         Command::Routes { json } => routes::show(&domains, Form::of_stdout(json), out),
         Command::Config => {
-            let loaded = configure::load(&settings, &domains)?;
+            let loaded = configure::load(&settings, &domains)?.loaded;
             write!(out, "{}", loaded.render()).map_err(Failure::Output)
         }
         Command::Migrate { check } => {
-            let config = configure::load(&settings, &domains)?.config;
-            process::run(&config, &program, migrate::run(&config, &domains, check, &called, out))
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            process::run(&config, &program, |_| migrate::run(&config, &domains, check, &called, out))
         }
         Command::Up => {
-            let config = configure::load(&settings, &domains)?.config;
-            let started = serve::everything(config.clone(), domains, &called, out);
-            process::run(&config, &program, started)
+            let configured = configure::load(&settings, &domains)?;
+            let config = configured.loaded.config.clone();
+            process::run(&config, &program, |log| serve::everything(configured, domains, log, &called, out))
         }
         Command::Serve { domains: names } => {
-            let config = configure::load(&settings, &domains)?.config;
-            let started = serve::some(config.clone(), domains, &names)?;
-            process::run(&config, &names.join(","), started)
+            let configured = configure::load(&settings, &domains)?;
+            let config = configured.loaded.config.clone();
+            serve::check_names(&domains, &names)?;
+            process::run(&config, &names.join(","), |log| serve::some(configured, domains, &names, log))
         }
     }
 }

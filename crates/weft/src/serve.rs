@@ -5,11 +5,20 @@
 
 use std::io::Write;
 
+use tokio::task::JoinSet;
 use weft_access::EDGE;
-use weft_config::Config;
+use weft_config::Loaded;
 use weft_mesh::{Domain, Migrations, Running, Runtime};
+use weft_reload::Reloader;
+use weft_telemetry::LogFilter;
 
-use crate::{failure::Failure, front_door, process::Stop, welcome};
+use crate::{
+    configure::{Configured, Names},
+    failure::Failure,
+    front_door,
+    process::Stop,
+    welcome,
+};
 
 /// What runs: domains, and the edge if it was asked for.
 struct Served {
@@ -18,29 +27,53 @@ struct Served {
 }
 
 /// Runs all domains and the edge. They run their migrations themselves.
-pub(crate) async fn everything(config: Config, domains: Vec<Domain>, program: &str, out: &mut impl Write) -> Result<(), Failure> {
+pub(crate) async fn everything(
+    configured: Configured,
+    domains: Vec<Domain>,
+    log: LogFilter,
+    program: &str,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let ready = |served: &Served| welcome::show(&served.domains, served.edge.as_ref(), program, out);
-    until_stopped(Runtime::new(config, domains), true, ready).await
+    let names = Names::of(&domains);
+    let mut runtime = Runtime::new(configured.loaded.config.clone(), domains);
+    let _following = follow(configured, names, &mut runtime, log)?;
+    until_stopped(runtime, true, ready).await
 }
 
 /// Runs the domains that are named. Their migrations are a step of their own.
-pub(crate) fn some(
-    config: Config,
-    domains: Vec<Domain>,
-    names: &[String],
-) -> Result<impl Future<Output = Result<(), Failure>>, Failure> {
-    check_names(&domains, names)?;
+pub(crate) async fn some(configured: Configured, domains: Vec<Domain>, names: &[String], log: LogFilter) -> Result<(), Failure> {
     let with_edge = names.iter().any(|name| name == EDGE);
     let contracts = domains.iter().map(Domain::contract).collect();
+    let known = Names::of(&domains);
     let chosen = domains.into_iter().filter(|domain| names.iter().any(|name| name == domain.name())).collect();
-    let mut runtime = Runtime::new(config, chosen);
+    let mut runtime = Runtime::new(configured.loaded.config.clone(), chosen);
     runtime.contracts = contracts;
     runtime.migrations = Migrations::Demand;
     runtime.edge = with_edge;
-    Ok(until_stopped(runtime, with_edge, |_| Ok(())))
+    let _following = follow(configured, known, &mut runtime, log)?;
+    until_stopped(runtime, with_edge, |_| Ok(())).await
 }
 
-fn check_names(domains: &[Domain], names: &[String]) -> Result<(), Failure> {
+/// Lets the configuration change while the process runs, for as long as what it returns is held.
+fn follow(configured: Configured, names: Names, runtime: &mut Runtime, log: LogFilter) -> Result<JoinSet<()>, Failure> {
+    let Configured { sources, loaded } = configured;
+    let check = Box::new(move |loaded: &Loaded| names.check(loaded));
+    let reloader = Reloader::new(sources, loaded, check, runtime.metrics.upkeep().clone())?;
+    let live = reloader.live();
+    runtime.live = Some(live.clone());
+    let mut following = JoinSet::new();
+    following.spawn(reloader.run());
+    following.spawn(live.follow(move |config| {
+        if let Err(error) = log.set(&config.log.level) {
+            tracing::error!(%error, "the log's filter cannot be taken: the one before stays");
+        }
+    }));
+    Ok(following)
+}
+
+/// Every name is that of a domain of this binary, or of the edge.
+pub(crate) fn check_names(domains: &[Domain], names: &[String]) -> Result<(), Failure> {
     let known: Vec<_> = domains.iter().map(Domain::name).chain([EDGE]).collect();
     match names.iter().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(Failure::DomainUnknown { name: name.clone(), known: known.join(", ") }),

@@ -31,6 +31,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What the limits of domains without a factor of their own are multiplied by.
+    pub fn general(&self) -> f64 {
+        self.factor.0
+    }
+
     /// What the limits of a domain are multiplied by.
     pub fn of(&self, domain: &str) -> f64 {
         self.factors.get(domain).unwrap_or(&self.factor).0

@@ -70,13 +70,10 @@ fn names(contract: &Contract, caller: &str) -> bool {
 /// Consul's.
 pub(super) async fn intentions(
     config: &Config,
+    agent: Option<&ConsulSettings>,
     domains: impl Iterator<Item = &'static str>,
     rules: &Arc<CallerRules>,
 ) -> Result<Option<Arc<ConsulIntentions>>, StartError> {
-    let consul = &config.consul;
-    let Some(address) = consul.address.clone().filter(|_| config.mesh.certificates_from == CertificatesFrom::Consul) else {
-        return Ok(None);
-    };
-    let settings = ConsulSettings { address, token: consul.token.clone(), ca_file: consul.ca_file.clone() };
-    Ok(Some(Arc::new(ConsulIntentions::follow(&settings, domains, Arc::clone(rules)).await?)))
+    let Some(agent) = agent.filter(|_| config.mesh.certificates_from == CertificatesFrom::Consul) else { return Ok(None) };
+    Ok(Some(Arc::new(ConsulIntentions::follow(agent, domains, Arc::clone(rules)).await?)))
 }

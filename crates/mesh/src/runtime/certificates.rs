@@ -11,7 +11,11 @@ use weft_workload_identity::{
 use crate::StartError;
 
 /// The source of these workloads' certificates.
-pub(super) async fn open(config: &Config, workloads: &[WorkloadName]) -> Result<Arc<dyn CertificateSource>, StartError> {
+pub(super) async fn open(
+    config: &Config,
+    agent: Option<&ConsulSettings>,
+    workloads: &[WorkloadName],
+) -> Result<Arc<dyn CertificateSource>, StartError> {
     let trust_domain = || config.mesh.trust_domain.parse().map_err(IdentityError::from);
     let (folder, clock) = (config.certificates(), Arc::new(DefaultTimeProvider));
     Ok(match config.mesh.certificates_from {
@@ -20,10 +24,8 @@ pub(super) async fn open(config: &Config, workloads: &[WorkloadName]) -> Result<
             Arc::new(FileSource::watch(&folder, trust_domain()?, Arc::new(DomainPath), clock, FileSource::PERIOD)?)
         }
         CertificatesFrom::Consul => {
-            let consul = &config.consul;
-            let address = consul.address.clone().ok_or(StartError::CertificatesFromNowhere)?;
-            let settings = ConsulSettings { address, token: consul.token.clone(), ca_file: consul.ca_file.clone() };
-            Arc::new(ConsulConnect::open(&settings, workloads, clock).await?)
+            let agent = agent.ok_or(StartError::CertificatesFromNowhere)?;
+            Arc::new(ConsulConnect::open(agent, workloads, clock).await?)
         }
     })
 }

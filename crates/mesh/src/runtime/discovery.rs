@@ -40,10 +40,10 @@ pub(crate) enum Elsewhere {
 }
 
 impl Discovery {
-    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
+    pub(crate) fn new(config: &Config, agent: Option<&ConsulSettings>) -> Result<Self, StartError> {
         let here = Arc::new(InProcess::default());
         let stated: Arc<dyn Resolver> = Arc::new(Static::new(stated(config)));
-        let elsewhere = Elsewhere::new(config)?;
+        let elsewhere = Elsewhere::new(config, agent)?;
         let resolver = match &elsewhere {
             Some(elsewhere) => Layered::new(vec![stated, Arc::clone(&here) as _], elsewhere.resolver()),
             None => Layered::new(vec![stated], Arc::clone(&here) as _),
@@ -117,15 +117,11 @@ impl Discovery {
 }
 
 impl Elsewhere {
-    fn new(config: &Config) -> Result<Option<Self>, StartError> {
-        match (&config.consul.address, &config.dns.name) {
+    fn new(config: &Config, agent: Option<&ConsulSettings>) -> Result<Option<Self>, StartError> {
+        match (agent, &config.dns.name) {
             (None, None) => Ok(None),
             (Some(_), Some(_)) => Err(StartError::TwoRegistries),
-            (Some(address), None) => {
-                let (token, ca_file) = (config.consul.token.clone(), config.consul.ca_file.clone());
-                let consul = Consul::new(&ConsulSettings { address: address.clone(), token, ca_file })?;
-                Ok(Some(Self::Consul(Arc::new(consul))))
-            }
+            (Some(agent), None) => Ok(Some(Self::Consul(Arc::new(Consul::new(agent)?)))),
             (None, Some(name)) => {
                 let name = name.clone();
                 let question = match config.dns.port {

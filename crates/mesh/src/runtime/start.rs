@@ -7,14 +7,14 @@ use std::{
 };
 
 use tokio::{net::TcpListener, sync::watch};
-use weft_access::{AssertionVerifier, ContractRoles, EDGE, RateLimits};
+use weft_access::{AssertionVerifier, ContractRoles, EDGE, LimitFactors, RateLimits};
 use weft_call::{Contract, LimitScope};
 use weft_config::Config;
 use weft_store::{Databases, Settings, Store};
 use weft_transport::{Admission, Limits, Server, TransportError, Upstreams};
 use weft_workload_identity::WorkloadName;
 
-use super::{Migrations, Running, Runtime, Tasks, callers, certificates, discovery::Discovery};
+use super::{Migrations, Running, Runtime, Tasks, adjust::Adjustable, callers, certificates, discovery::Discovery};
 use crate::{
     Domain, StartError,
     admin::{self, Health, Phase},
@@ -27,21 +27,29 @@ use crate::{
 const COUNTED_HERE: [LimitScope; 3] = [LimitScope::Tenant, LimitScope::User, LimitScope::Peer];
 
 pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
-    let Runtime { config, domains, contracts, migrations, clock, metrics, tuning, admin, edge } = runtime;
+    let Runtime { config, domains, contracts, migrations, clock, metrics, tuning, live, admin, edge } = runtime;
     let config = Arc::new(config);
+    let agent = weft_reload::consul_settings(&config.consul)?;
+    let token = agent.as_ref().map(|agent| agent.token.clone()).unwrap_or_default();
+    let adjustable = Adjustable { tuning: tuning.clone(), factors: LimitFactors::default(), token };
+    match &live {
+        Some(live) => adjustable.adjust(&live.generation().loaded.config),
+        None => adjustable.stretch(&config),
+    }
     check_names(&domains)?;
     check_callees(&config, &domains, &contracts)?;
     let rules = callers::rules(&config, &contracts)?;
     let stores = open_stores(&config, &domains, migrations).await?;
-    let certificates = certificates::open(&config, &workloads(&domains, edge)?).await?;
-    let discovery = Discovery::new(&config)?;
+    let certificates = certificates::open(&config, agent.as_ref(), &workloads(&domains, edge)?).await?;
+    let discovery = Discovery::new(&config, agent.as_ref())?;
     discovery
         .locate(callees(&domains, &contracts).filter(|(_, callee)| !is_here(&domains, callee)).map(|(_, callee)| callee))
         .await;
-    let intentions = callers::intentions(&config, domains.iter().map(Domain::name), &rules).await?;
+    let intentions = callers::intentions(&config, agent.as_ref(), domains.iter().map(Domain::name), &rules).await?;
+    let limits = RateLimits::of(domains.iter().map(Domain::contract), &COUNTED_HERE).stretched_by(adjustable.factors.clone());
     let admission = Admission {
         rules: Arc::clone(&rules),
-        limits: Arc::new(RateLimits::of(domains.iter().map(Domain::contract), &COUNTED_HERE)),
+        limits: Arc::new(limits),
         roles: Arc::new(ContractRoles::of(domains.iter().map(Domain::contract))),
         assertions: Arc::new(AssertionVerifier::new(Arc::clone(&certificates), vec![workload(EDGE)?])),
         clock: clock.clone(),
@@ -86,13 +94,18 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     for job in &jobs {
         background.spawn(job.clone().repeat(clock.clone(), background.token()));
     }
+    if let Some(live) = live.clone() {
+        let (adjustable, stop) = (adjustable.clone(), background.token());
+        let adjusting = live.follow(move |config| adjustable.adjust(config));
+        background.spawn(async move { stop.run_until_cancelled(adjusting).await.unwrap_or_default() });
+    }
     let phase = watch::Sender::new(Phase::Starting);
     let mut admin_address = None;
     if admin {
         let listener = listen("the admin port", config.admin.listen(), "admin.port").await?;
         admin_address = listener.local_addr().ok();
         let named = addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect();
-        let health = Health::new(named, discovery.elsewhere(), intentions.clone(), phase.subscribe(), metrics.clone());
+        let health = Health::new(named, discovery.elsewhere(), intentions.clone(), phase.subscribe(), metrics.clone(), live);
         background.spawn(admin::serve(listener, health, background.token()));
     }
     for store in &stores {
@@ -108,7 +121,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         rules,
         _intentions: intentions,
         metrics,
-        tuning,
+        adjustable,
         clock,
         jobs,
         health,

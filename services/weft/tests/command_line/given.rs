@@ -4,6 +4,8 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread::spawn,
     time::Duration,
 };
 
@@ -47,8 +49,15 @@ impl Given {
     }
 
     pub(crate) fn file(self, text: &str) -> Self {
-        std::fs::write(self.folder.path().join("weft.toml"), text).unwrap();
+        self.write("weft.toml", text);
         self
+    }
+
+    /// Puts a file into the folder by one step, as a careful editor does.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let new = self.folder.path().join(format!("{name}.new"));
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, self.folder.path().join(name)).unwrap();
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -110,6 +119,26 @@ impl Started {
             line.clear();
         }
         panic!("it ended before it was ready");
+    }
+
+    /// The log's lines up to one with these words. A process that does not say them in time is killed.
+    pub(crate) fn log_to(&mut self, words: &str) -> String {
+        let (said, is_said) = channel::<()>();
+        let pid = self.child.id().to_string();
+        let watchdog = spawn(move || {
+            if is_said.recv_timeout(Duration::from_secs(30)) == Err(RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &pid]).status();
+            }
+        });
+        let (mut text, mut line) = (String::new(), String::new());
+        while !line.contains(words) {
+            line.clear();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "the log ended without {words:?}: {text}");
+            text.push_str(&line);
+        }
+        drop(said);
+        watchdog.join().unwrap();
+        text
     }
 
     /// Everything on stdout up to a line.

@@ -6,5 +6,6 @@ mod discovery;
 mod given;
 mod migrating;
 mod refusals;
+mod reloading;
 mod routes;
 mod running;

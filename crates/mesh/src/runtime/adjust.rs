@@ -1,0 +1,113 @@
+//! What the configuration changes while domains run.
+
+use std::collections::BTreeMap;
+
+use weft_access::LimitFactors;
+use weft_config::{Config, ConfigError, Loaded};
+use weft_discovery::Token;
+use weft_transport::{
+    BreakerTuning, ConcurrencyTuning, ConnectionTuning, LiveTuning, RetryTuning, StreamTuning, Tuning, TuningError,
+};
+
+/// Refuses what a running process could not take: what domains and their calls need of a configuration beyond its own
+/// rules.
+pub fn check_config(loaded: &Loaded) -> Result<(), ConfigError> {
+    tuning(&loaded.config.tuning).check().map_err(|TuningError { name, must_be }| {
+        loaded.unfit(&format!("tuning.{name}"), format!("the value must be {must_be}"))
+    })?;
+    Token::new(loaded.config.consul.token.as_ref()).map_err(|error| loaded.unfit("consul.token", error.to_string()))?;
+    Ok(())
+}
+
+/// What of a process is adjusted while it runs. Clones are other handles of the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Adjustable {
+    pub(crate) tuning: LiveTuning,
+    pub(crate) factors: LimitFactors,
+    pub(crate) token: Token,
+}
+
+impl Adjustable {
+    /// Takes what a configuration says. It has been checked, so what fails here is a mistake of ours; the rest is taken.
+    pub(crate) fn adjust(&self, config: &Config) {
+        self.stretch(config);
+        if let Err(error) = self.tuning.store(tuning(&config.tuning)) {
+            tracing::error!(%error, "the tuning cannot be taken: the one before stays");
+        }
+        if let Err(error) = self.token.replace(config.consul.token.as_ref()) {
+            tracing::error!(%error, "the token cannot be taken: the one before stays");
+        }
+    }
+
+    /// Stretches the limits of contracts as the configuration says.
+    pub(crate) fn stretch(&self, config: &Config) {
+        let limits = &config.limits;
+        let by_domain: BTreeMap<_, _> = limits.factors.keys().map(|domain| (domain.clone(), limits.of(domain))).collect();
+        self.factors.set(limits.general(), by_domain);
+    }
+}
+
+fn tuning(from: &weft_config::Tuning) -> Tuning {
+    let weft_config::Tuning { connections, breaker, retry, calling, serving, streams } = from;
+    Tuning {
+        connections: ConnectionTuning {
+            handshake: connections.handshake,
+            keep_alive_interval: connections.keep_alive_interval,
+            keep_alive_timeout: connections.keep_alive_timeout,
+            max_age: connections.max_age,
+            age_grace: connections.age_grace,
+        },
+        breaker: BreakerTuning {
+            consecutive_failures: breaker.consecutive_failures,
+            success_rate: breaker.success_rate,
+            window: breaker.window,
+            minimum_calls: breaker.minimum_calls,
+            ejection: breaker.ejection,
+            ejection_limit: breaker.ejection_limit,
+        },
+        retry: RetryTuning {
+            attempts: retry.attempts,
+            budget_ratio: retry.budget_ratio,
+            budget_floor: retry.budget_floor,
+            first_pause: retry.first_pause,
+            pause_limit: retry.pause_limit,
+        },
+        calling: concurrency(calling),
+        serving: concurrency(serving),
+        streams: StreamTuning { idle: streams.idle, lifetime: streams.lifetime },
+    }
+}
+
+fn concurrency(from: &weft_config::Concurrency) -> ConcurrencyTuning {
+    let &weft_config::Concurrency { initial, least, most, tolerance, queue, queue_wait } = from;
+    ConcurrencyTuning { initial, least, most, tolerance, queue, queue_wait }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use weft_config::Sources;
+
+    use super::*;
+
+    fn refusal(path: &str, value: &str) -> String {
+        let flags = vec![(path.to_owned(), value.to_owned())];
+        let loaded = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
+        check_config(&loaded).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_settings_default_to_what_the_stacks_default_to() {
+        assert_eq!(tuning(&Config::default().tuning), Tuning::default());
+    }
+
+    #[test]
+    fn a_value_that_does_not_go_with_others_is_refused_by_the_name_of_its_setting() {
+        assert_eq!(refusal("tuning.retry.attempts", "11"), "--set tuning.retry.attempts: the value must be at most 10");
+        let limit = refusal("tuning.breaker.ejection_limit", "500ms");
+        assert_eq!(limit, "--set tuning.breaker.ejection_limit: the value must be no shorter than breaker.ejection");
+        let token = refusal("consul.token", "hunter2\n");
+        assert!(token.starts_with("--set consul.token: ") && !token.contains("hunter2"), "{token}");
+    }
+}
