@@ -6,8 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use weft_consul::{Client, Key};
 
-/// How long a blocking query waits at most.
-const WAIT: Duration = Duration::from_mins(1);
+/// How long a blocking query waits at most. An agent that lost its memory within one of our pauses is not noticed to be
+/// another one before that: its index is below the one that we wait for.
+const WAIT: Duration = Duration::from_secs(10);
 /// A storm of changes is read this often at most.
 const PACE: Duration = Duration::from_millis(100);
 /// A failed request is made again after this at most, and half of it at least.
