@@ -126,7 +126,7 @@ impl Client {
     pub async fn query(&self, path: &[&str], parameters: &[(&str, &str)]) -> Result<Answer, ConsulError> {
         let mut url = self.url(path, None)?;
         url.query_pairs_mut().extend_pairs(parameters);
-        self.send(Method::GET, &url, Bytes::new(), REQUEST_LIMIT).await
+        self.send(Method::GET, &url, Bytes::new(), REQUEST_LIMIT).await?.granted()
     }
 
     /// `PUT`s a body as JSON.

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 use weft_access::{CallerRefusal, CallerRules, CallerVerdict, ConsulIntentions};
 use weft_call::{Access, Audit, Contract, Idempotency, MethodContract, MethodKind, ServiceContract};
-use weft_consul::ConsulSettings;
+use weft_consul::{ConsulSettings, Token};
 use weft_test_consul::Agent;
 
 /// Longer than a change takes to arrive, and shorter than a blocking query waits.
@@ -51,7 +51,8 @@ fn agent(started: Result<Agent, weft_test_consul::TestConsulError>) -> Agent {
 
 async fn follow(agent: &Agent, token: Option<&str>) -> (Arc<CallerRules>, ConsulIntentions) {
     let rules = Arc::new(CallerRules::of([&ORDERS]));
-    let settings = ConsulSettings { address: agent.http().unwrap(), token: token.map(Into::into), ca_file: None };
+    let token = Token::new(token.map(Into::into).as_ref()).unwrap();
+    let settings = ConsulSettings { token, ..ConsulSettings::new(agent.http().unwrap()) };
     let intentions = ConsulIntentions::follow(&settings, ["catalog"], Arc::clone(&rules)).await.unwrap();
     (rules, intentions)
 }
@@ -135,7 +136,7 @@ async fn the_last_known_intentions_hold_while_consul_is_gone_and_while_it_knows_
 #[tokio::test(flavor = "multi_thread")]
 async fn intentions_that_cannot_be_had_end_the_start() {
     let agent = agent(Agent::with_token("b1f1c0de-0000-4000-8000-000000000001"));
-    let settings = ConsulSettings { address: agent.http().unwrap(), token: None, ca_file: None };
+    let settings = ConsulSettings::new(agent.http().unwrap());
     let refused = ConsulIntentions::follow(&settings, ["catalog"], Arc::new(CallerRules::default())).await;
     assert!(matches!(refused, Err(weft_consul::ConsulError::Refused { .. })), "{refused:?}");
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
 use weft_access::LimitFactors;
 use weft_config::{Config, ConfigError, Loaded};
-use weft_discovery::Token;
+use weft_discovery::{ConsulSettings, Token};
+use weft_reload::Live;
 use weft_transport::{
     BreakerTuning, ConcurrencyTuning, ConnectionTuning, LiveTuning, RetryTuning, StreamTuning, Tuning, TuningError,
 };
@@ -28,8 +30,24 @@ pub(crate) struct Adjustable {
 }
 
 impl Adjustable {
+    /// As the configuration says. Where that does not change the tuning stays as it is given.
+    pub(super) fn new(config: &Config, live: Option<&Live>, tuning: LiveTuning, agent: Option<&ConsulSettings>) -> Self {
+        let token = agent.map(|agent| agent.token.clone()).unwrap_or_default();
+        let adjustable = Self { tuning, factors: LimitFactors::default(), token };
+        match live {
+            Some(live) => adjustable.adjust(&live.generation().loaded.config),
+            None => adjustable.stretch(config),
+        }
+        adjustable
+    }
+
+    /// Takes what each new configuration says, until `stop`.
+    pub(super) async fn follow(self, live: Live, stop: CancellationToken) {
+        stop.run_until_cancelled(live.follow(|config| self.adjust(config))).await.unwrap_or_default();
+    }
+
     /// Takes what a configuration says. It has been checked, so what fails here is a mistake of ours; the rest is taken.
-    pub(crate) fn adjust(&self, config: &Config) {
+    fn adjust(&self, config: &Config) {
         self.stretch(config);
         if let Err(error) = self.tuning.store(tuning(&config.tuning)) {
             tracing::error!(%error, "the tuning cannot be taken: the one before stays");
@@ -40,7 +58,7 @@ impl Adjustable {
     }
 
     /// Stretches the limits of contracts as the configuration says.
-    pub(crate) fn stretch(&self, config: &Config) {
+    fn stretch(&self, config: &Config) {
         let limits = &config.limits;
         let by_domain: BTreeMap<_, _> = limits.factors.keys().map(|domain| (domain.clone(), limits.of(domain))).collect();
         self.factors.set(limits.general(), by_domain);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{net::TcpListener, sync::watch};
-use weft_access::{AssertionVerifier, ContractRoles, EDGE, LimitFactors, RateLimits};
+use weft_access::{AssertionVerifier, ContractRoles, EDGE, RateLimits};
 use weft_call::{Contract, LimitScope};
 use weft_config::Config;
 use weft_store::{Databases, Settings, Store};
@@ -30,12 +30,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let Runtime { config, domains, contracts, migrations, clock, metrics, tuning, live, admin, edge } = runtime;
     let config = Arc::new(config);
     let agent = weft_reload::consul_settings(&config.consul)?;
-    let token = agent.as_ref().map(|agent| agent.token.clone()).unwrap_or_default();
-    let adjustable = Adjustable { tuning: tuning.clone(), factors: LimitFactors::default(), token };
-    match &live {
-        Some(live) => adjustable.adjust(&live.generation().loaded.config),
-        None => adjustable.stretch(&config),
-    }
+    let adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref());
     check_names(&domains)?;
     check_callees(&config, &domains, &contracts)?;
     let rules = callers::rules(&config, &contracts)?;
@@ -95,9 +90,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         background.spawn(job.clone().repeat(clock.clone(), background.token()));
     }
     if let Some(live) = live.clone() {
-        let (adjustable, stop) = (adjustable.clone(), background.token());
-        let adjusting = live.follow(move |config| adjustable.adjust(config));
-        background.spawn(async move { stop.run_until_cancelled(adjusting).await.unwrap_or_default() });
+        background.spawn(adjustable.clone().follow(live, background.token()));
     }
     let phase = watch::Sender::new(Phase::Starting);
     let mut admin_address = None;
