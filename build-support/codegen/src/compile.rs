@@ -26,6 +26,7 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "google/api/annotations.proto",
     "google/api/field_behavior.proto",
     "google/api/http.proto",
+    "google/api/httpbody.proto",
     "weft/mesh/v1/options.proto",
 ];
 

@@ -45,7 +45,7 @@ use std::{
 };
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 
 pub use error::{Error, Refusal};
 
@@ -117,9 +117,13 @@ impl Contract {
         let includes: Vec<_> = self.includes.iter().map(|include| folder.join(include)).collect();
         let compiled = compile::compile(&self.files, &includes)?;
         let package = Package::read(&compiled)?;
-        let uses =
-            self.uses.iter().map(|(package, path)| Ok((package.clone(), rust_path(path)?))).collect::<Result<_, Error>>()?;
-        let generator = Generator { package: &package, runtime: rust_path(&self.runtime)?, uses };
+        let runtime = rust_path(&self.runtime)?;
+        // HttpBody is part of the ground: every contract may exchange it.
+        let mut uses = BTreeMap::from([("google.api".to_owned(), quote!(#runtime::generated::google_api))]);
+        for (package, path) in &self.uses {
+            uses.insert(package.clone(), rust_path(path)?);
+        }
+        let generator = Generator { package: &package, runtime, uses };
         let code = generator.generate(compiled.files)?;
         fs::create_dir_all(out).map_err(|source| Error::File { path: out.to_owned(), source })?;
         write(&out.join("contract.rs"), code.as_bytes())?;

@@ -18,6 +18,7 @@ pub mod dispatch;
 mod enum_name;
 mod error;
 mod event;
+mod http_body;
 mod idempotency;
 mod permission;
 mod principal;
@@ -40,6 +41,7 @@ pub use contract::{
 pub use deadline::Deadline;
 pub use error::{Error, FieldViolation};
 pub use event::{Event, EventContract, TopicPattern, TopicPatternError};
+pub use http_body::HttpBody;
 pub use idempotency::{Answer, Digest, IdempotencyKey, IdempotencyKeyError, NoReplays, Replays};
 pub use permission::Permissions;
 pub use principal::{Principal, ServiceAccount, User};
@@ -57,6 +59,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[doc(hidden)]
 pub mod generated {
     pub use crate::enum_name::EnumName;
+    /// The one message of the package that contracts exchange.
+    pub mod google_api {
+        pub use crate::http_body::HttpBody;
+    }
     pub use bytes;
     pub use futures_util;
     pub use prost;

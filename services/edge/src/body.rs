@@ -1,8 +1,9 @@
 //! The bodies that come in and go out.
 
 use bytes::Bytes;
-use http_body::Body as HttpBody;
-use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited, StreamBody, combinators::UnsyncBoxBody};
 use weft_call::{Error, MeshReason, Result};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -13,6 +14,12 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 /// A body that is all there.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that is all there, with trailers.
+pub(crate) fn with_trailers(bytes: impl Into<Bytes>, trailers: HeaderMap) -> Body {
+    let frames = [Ok(Frame::data(bytes.into())), Ok(Frame::trailers(trailers))];
+    StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()
 }
 
 /// No body.

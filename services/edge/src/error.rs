@@ -22,31 +22,20 @@ pub enum EdgeError {
         /// Why not.
         source: std::io::Error,
     },
-    /// A contract's descriptor set cannot be read.
-    #[error("the descriptor set of {domain} cannot be read: {source}")]
-    Descriptors {
-        /// The domain.
-        domain: &'static str,
-        /// Why not.
-        source: prost_reflect::DescriptorError,
-    },
-    /// A contract names a message or field that its descriptor set lacks.
-    #[error("{method}: the contract has no {missing}")]
+    /// The descriptors cannot be used.
+    #[error("the descriptors cannot be used: {0}")]
+    Schema(#[from] weft_transcode::SchemaError),
+    /// The HTTP rules of the descriptors cannot be used.
+    #[error("the routes cannot be used: {0}")]
+    Routes(#[from] weft_transcode::RouterError),
+    /// The options of a method cannot be read.
+    #[error("the options of a method cannot be read: {0}")]
+    Options(#[from] prost::DecodeError),
+    /// A contract lists a method that its descriptors lack.
+    #[error("{method}: the descriptors have no such method")]
     Missing {
         /// The method's path.
         method: &'static str,
-        /// What is missing.
-        missing: String,
-    },
-    /// A route's path template breaks the grammar.
-    #[error("{method}: the path template {template:?} cannot be used: {problem}")]
-    Template {
-        /// The method's path.
-        method: &'static str,
-        /// The template.
-        template: &'static str,
-        /// What is wrong with it.
-        problem: String,
     },
     /// Server reflection cannot describe the contracts.
     #[error("server reflection cannot describe the contracts: {0}")]
@@ -78,6 +67,12 @@ impl Failure {
         Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, allow: None }
     }
 
+    /// The path has more segments than any that is served.
+    pub(crate) fn uri_too_long() -> Self {
+        let error = Error::new(MeshReason::RouteUnknown, "the path has too many segments");
+        Self { error, status: StatusCode::URI_TOO_LONG, allow: None }
+    }
+
     pub(crate) fn response(&self, request_id: &RequestId) -> Response<Body> {
         let mut response = response(&self.error, self.status, request_id);
         if let Some(allow) = &self.allow {
@@ -103,7 +98,7 @@ fn http_status(error: &Error) -> StatusCode {
 }
 
 fn response(error: &Error, status: StatusCode, request_id: &RequestId) -> Response<Body> {
-    let mut response = Response::new(body::full(json(error, request_id).to_string()));
+    let mut response = Response::new(body::full(status_json(error, Some(request_id)).to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -126,7 +121,8 @@ fn challenge(error: &Error) -> &'static str {
     }
 }
 
-fn json(error: &Error, request_id: &RequestId) -> Value {
+/// The JSON form of the error's `google.rpc.Status`.
+pub(crate) fn status_json(error: &Error, request_id: Option<&RequestId>) -> Value {
     let mut details = Vec::new();
     if let (Some(reason), Some(domain)) = (error.reason_name(), error.reason_domain()) {
         let metadata = error.metadata();
@@ -139,7 +135,9 @@ fn json(error: &Error, request_id: &RequestId) -> Value {
     if let Some(wait) = error.retry_after() {
         details.push(json!({"@type": url("RetryInfo"), "retryDelay": format!("{}s", wait.as_secs_f64())}));
     }
-    details.push(json!({"@type": url("RequestInfo"), "requestId": request_id.as_str()}));
+    if let Some(request_id) = request_id {
+        details.push(json!({"@type": url("RequestInfo"), "requestId": request_id.as_str()}));
+    }
     // A detail of a type that is not known here is passed on as its bytes rather than dropped.
     let unknown = |detail: &prost_types::Any| json!({"@type": detail.type_url, "value": STANDARD.encode(&detail.value)});
     details.extend(error.details().iter().map(unknown));

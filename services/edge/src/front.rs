@@ -1,20 +1,23 @@
 //! One request, from its first header to its answer.
 
-use std::{collections::HashMap, net::SocketAddr, panic::AssertUnwindSafe};
+use std::{net::SocketAddr, panic::AssertUnwindSafe};
 
+use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tracing::Instrument;
-use weft_call::{Clock, Code, Error, MethodContract};
+use weft_call::{Clock, Error};
 use weft_telemetry::Metrics;
+use weft_transcode::RequestOptions;
 use weft_transport::{Upstreams, metadata};
 
 use crate::{
     arrival::Arrival,
     authenticate::Authenticator,
     body::{self, Body},
+    catalogue::Catalogue,
     error::Failure,
     grpc,
     record::Observation,
@@ -26,9 +29,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) settings: Settings,
-    pub(crate) routes: rest::Routes,
-    /// Every method that users may call, by its gRPC path.
-    pub(crate) methods: HashMap<&'static str, &'static MethodContract>,
+    /// How REST requests are read.
+    pub(crate) request_options: RequestOptions,
+    pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) own: grpc::OwnServices,
     pub(crate) authenticator: Authenticator,
     pub(crate) upstreams: Upstreams,
@@ -65,19 +68,12 @@ impl Front {
         response
     }
 
-    async fn respond(&self, mut observation: Observation, request: Request<Incoming>) -> Response<Body> {
+    async fn respond(&self, observation: Observation, request: Request<Incoming>) -> Response<Body> {
+        let catalogue = self.catalogue.load_full();
         if is_grpc(&request) {
-            return grpc::answer(self, observation, request).await;
-        }
-        match rest::answer(self, &mut observation, request).await {
-            Ok(response) => {
-                observation.finish(Code::Ok, None);
-                response
-            }
-            Err(failure) => {
-                observation.fail(&failure.error);
-                failure.response(&observation.arrival.request_id)
-            }
+            grpc::answer(self, &catalogue, observation, request).await
+        } else {
+            rest::answer(self, catalogue, observation, request).await
         }
     }
 }

@@ -29,14 +29,15 @@
 //!
 //! # Limits of this first form
 //!
-//! Methods that stream are not served as REST, rate limits of contracts are not yet counted here, and an
-//! HTTP/2 connection that was used once may stay idle for as long as its client answers pings. Routes are
-//! tried one after the other, and JSON goes through dynamic messages.
+//! Rate limits of contracts are not yet counted here, and an HTTP/2 connection that was used once may stay idle
+//! for as long as its client answers pings.
 
 mod arrival;
 mod authenticate;
 mod body;
+mod catalogue;
 mod error;
+mod exchange;
 mod front;
 mod grpc;
 mod health;

@@ -1,129 +1,176 @@
-//! REST: a request becomes the message that the method takes, its answer becomes JSON.
+//! REST: a request becomes the messages that the method takes, its answer becomes JSON.
+//!
+//! A unary method answers with one JSON value. One that streams answers with a JSON array, JSON lines or server-sent
+//! events, and one that takes a stream takes an array or lines: see [`form`] and [`upload`].
 
-mod fields;
-mod request;
-mod response;
-mod routes;
-mod template;
+mod accept;
+mod form;
+mod media_type;
+mod refusal;
+mod reply;
+mod rules;
+mod stream;
+mod upload;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri, header, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
-use prost::Message as _;
-use weft_call::{Call, Deadline, Error, MeshReason, MethodContract, MethodKind, Payload, Result};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use weft_call::{Error, MethodKind, Payload};
+use weft_transcode::{RequestBuilder, RequestOptions};
 
-pub(crate) use routes::Routes;
+pub(crate) use rules::Rules;
 
 use crate::{
-    arrival,
     body::{self, Body},
+    catalogue::{Catalogue, Route},
     error::Failure,
+    exchange::{self, Exchange},
     front::Front,
+    grpc::{answer::Answer, framing},
     record::Observation,
 };
-use routes::{Found, Route};
+use stream::JsonMessages;
+use upload::{Fault, Upload};
+
+/// What a request is answered with.
+enum Answered {
+    /// A message, or nothing.
+    Whole(Response<Body>),
+    /// Messages that are still to come.
+    Stream(Box<Response<JsonMessages>>),
+}
 
 /// Answers a REST request.
-pub(crate) async fn answer<B>(
+pub(crate) async fn answer(
     front: &Front,
+    catalogue: Arc<Catalogue>,
+    mut observation: Observation,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    match respond(front, &catalogue, &mut observation, request).await {
+        Ok(Answered::Whole(response)) => {
+            observation.finish(weft_call::Code::Ok, None);
+            response
+        }
+        Ok(Answered::Stream(response)) => (*response).map(|messages| body::passed_on(messages.observed(observation))),
+        Err(failure) => {
+            observation.fail(&failure.error);
+            failure.response(&observation.arrival.request_id)
+        }
+    }
+}
+
+async fn respond(
+    front: &Front,
+    catalogue: &Arc<Catalogue>,
     observation: &mut Observation,
-    request: Request<B>,
-) -> Result<Response<Body>, Failure>
+    request: Request<Incoming>,
+) -> Result<Answered, Failure> {
+    let (parts, body) = request.into_parts();
+    let route = catalogue.route(&parts.method, parts.uri.path())?;
+    let method = route.served.contract;
+    observation.method = Some(method);
+    let deadline = observation.arrival.deadline(method, &parts.headers)?;
+    let work = async {
+        let exchange = Exchange::admit(front, observation, method, &parts.headers, deadline).await?;
+        if method.kind == MethodKind::Unary {
+            let message = only_message(front, catalogue, &route, &parts, body).await?;
+            let reply = exchange.ask(message).await?;
+            let Payload::Message(message) = reply.message else {
+                return Err(Error::internal("a unary method answered with a stream").into());
+            };
+            let head = reply::Head { status: reply.status, headers: reply.headers, trailers: reply.trailers };
+            return Ok(Answered::Whole(reply::json(&catalogue.schema, &route, &parts, &message, head)?));
+        }
+        let (frames, fault) = requests(front, catalogue, &route, &parts, body).await?;
+        let begun = async {
+            let answer = Answer::read(exchange.send(frames).await?, front.settings.max_message, deadline)?;
+            begin(catalogue, &route, &parts, answer).await
+        };
+        let answered = begun.await.map_err(|failure: Failure| fault.clone().or(failure))?;
+        Ok(match answered {
+            Answered::Stream(response) => Answered::Stream(Box::new(response.map(|messages| messages.with_fault(fault)))),
+            whole @ Answered::Whole(_) => whole,
+        })
+    };
+    exchange::within(deadline, method, work).await
+}
+
+/// The message of a method that takes one.
+async fn only_message<B>(
+    front: &Front,
+    catalogue: &Catalogue,
+    route: &Route<'_>,
+    parts: &Parts,
+    body: B,
+) -> Result<Bytes, Failure>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (parts, body) = request.into_parts();
-    let Found { route, captures } = front.routes.find(&parts.method, parts.uri.path())?;
-    let method = route.method;
-    observation.method = Some(method);
-    if method.kind != MethodKind::Unary {
-        let message = format!("{} streams, which is served as gRPC only", method.path);
-        return Err(Error::new(MeshReason::MethodUnknown, message).into());
-    }
-    let deadline = observation.arrival.deadline(method, &parts.headers)?;
-    let work = async {
-        let call = admit(front, observation, method, &parts, deadline).await?;
-        let media_type = require_json(&parts.headers);
-        let body = body::read(body, front.settings.max_body).await?;
-        if !body.is_empty() {
-            media_type?;
-        }
-        exchange(front, route, &call, &captures, &parts.uri, &body).await
-    };
-    match deadline {
-        None => work.await,
-        Some(deadline) => tokio::time::timeout_at(deadline.instant(), work).await.map_err(|_| late(method))?,
-    }
+    let mut wire = Vec::new();
+    append_message(front, catalogue, route, parts, body, &mut wire).await?;
+    Ok(wire.into())
 }
 
-fn late(method: &MethodContract) -> Failure {
-    Error::new(MeshReason::DeadlineSpent, format!("{} took longer than it may", method.path)).into()
-}
-
-async fn admit(
+async fn append_message<B>(
     front: &Front,
-    observation: &mut Observation,
-    method: &'static MethodContract,
+    catalogue: &Catalogue,
+    route: &Route<'_>,
     parts: &Parts,
-    deadline: Option<Deadline>,
-) -> Result<Call> {
-    let authority = front.authenticator.authority(method, &parts.headers).await?;
-    observation.principal = authority.as_ref().map(|authority| authority.principal.to_string());
-    observation.arrival.call(method, &parts.headers, deadline, authority, &front.clock)
-}
-
-/// JSON, as `application/json` or a type built on it, in UTF-8; what is not said is taken for JSON.
-fn require_json(headers: &HeaderMap) -> Result<(), Failure> {
-    let Some(value) = arrival::only(headers, &header::CONTENT_TYPE)? else { return Ok(()) };
-    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let media_type = parts.next().unwrap_or_default();
-    let is_json = media_type == "application/json" || media_type.starts_with("application/") && media_type.ends_with("+json");
-    let is_utf8 = |parameter: String| match parameter.split_once('=') {
-        Some(("charset", charset)) => charset.trim_matches('"') == "utf-8",
-        _ => true,
-    };
-    if is_json && parts.all(is_utf8) { Ok(()) } else { Err(Failure::unsupported_media_type()) }
-}
-
-async fn exchange(
-    front: &Front,
-    route: &Route,
-    call: &Call,
-    captures: &[(usize, String)],
-    uri: &Uri,
-    body: &Bytes,
-) -> Result<Response<Body>, Failure> {
-    let message = request::message(route, captures, uri.query().unwrap_or_default(), body)?;
-    let payload = Payload::Message(message.encode_to_vec().into());
-    let upstream = front.upstreams.upstream(route.method.domain).map_err(Error::internal)?;
-    let reply = upstream.call(call, route.method, payload).await?;
-    Ok(response::json(route, reply)?)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-    use super::*;
-
-    #[test]
-    fn a_body_is_json_in_utf8_or_refused() {
-        let with = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, value.parse().unwrap());
-            require_json(&headers)
-        };
-        require_json(&HeaderMap::new()).unwrap();
-        for good in
-            ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json", "application/json;v=1"]
-        {
-            with(good).unwrap();
-        }
-        for bad in
-            ["text/plain", "application/json; charset=latin1", "application/x-www-form-urlencoded", "json", "image/svg+json"]
-        {
-            with(bad).unwrap_err();
-        }
+    body: B,
+    wire: &mut Vec<u8>,
+) -> Result<(), Failure>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let body = body::read(body, front.settings.max_body).await?;
+    let mut request = builder(catalogue, route, parts, &front.request_options)?;
+    if request.takes_raw_body() {
+        request.content_type(media_type::of(&parts.headers)?.unwrap_or_default());
+    } else if !body.is_empty() {
+        media_type::require_json(&parts.headers)?;
     }
+    request.message(&body, wire).map_err(|error| refusal::of(&error).into())
+}
+
+fn builder<'s>(
+    catalogue: &'s Catalogue,
+    route: &Route<'_>,
+    parts: &Parts,
+    options: &'s RequestOptions,
+) -> Result<RequestBuilder<'s>, Failure> {
+    RequestBuilder::new(&catalogue.schema, &route.matched, parts.uri.query(), options).map_err(|error| refusal::of(&error).into())
+}
+
+/// The framed messages of a method that streams, and what goes wrong with them on the way.
+async fn requests(
+    front: &Front,
+    catalogue: &Arc<Catalogue>,
+    route: &Route<'_>,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<(Body, Fault), Failure> {
+    if matches!(route.served.contract.kind, MethodKind::ClientStreaming | MethodKind::Bidirectional) {
+        return Ok(Upload::start(Arc::clone(catalogue), front.request_options.clone(), parts, body));
+    }
+    let mut frame = framing::begin(64);
+    append_message(front, catalogue, route, parts, body, &mut frame).await?;
+    let frame = framing::seal(frame).ok_or_else(|| Error::internal("a message of more than 4 GiB"))?;
+    Ok((Full::new(frame).map_err(|never| match never {}).boxed_unsync(), Fault::default()))
+}
+
+/// Begins to answer with what the domain answers.
+async fn begin(catalogue: &Arc<Catalogue>, route: &Route<'_>, parts: &Parts, answer: Answer) -> Result<Answered, Failure> {
+    if route.served.contract.kind != MethodKind::ClientStreaming {
+        return Ok(Answered::Stream(Box::new(stream::response(catalogue, route, parts, answer).await?)));
+    }
+    let (headers, message, trailers) = answer.only_message().await?;
+    let head = reply::Head { status: None, headers, trailers };
+    Ok(Answered::Whole(reply::json(&catalogue.schema, route, parts, &message, head.with_status())?))
 }

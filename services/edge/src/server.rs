@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -33,10 +34,11 @@ use weft_access::AssertionSigner;
 use weft_call::{Client, Clock, Contract, Declares};
 use weft_contracts_auth::{AuthClient, AuthContract};
 use weft_telemetry::Metrics;
+use weft_transcode::RequestOptions;
 use weft_transport::Upstreams;
 
 use crate::{
-    authenticate::Authenticator, error::EdgeError, front::Front, grpc::OwnServices, health, issuer::Issuer, rest::Routes,
+    authenticate::Authenticator, catalogue::Catalogue, error::EdgeError, front::Front, grpc::OwnServices, health, issuer::Issuer,
     settings::Settings,
 };
 
@@ -76,9 +78,7 @@ impl Edge {
     pub async fn start(self) -> Result<Running, EdgeError> {
         let Self { settings, contracts, upstreams, signer, clock, metrics } = self;
         let address = settings.address;
-        let routes = Routes::of(&contracts)?;
-        let methods = contracts.iter().flat_map(|contract| contract.services).flat_map(|service| service.methods);
-        let methods = methods.filter(|method| method.serves_users()).map(|method| (method.path, method)).collect();
+        let catalogue = ArcSwap::from_pointee(Catalogue::of_contracts(&contracts)?);
         let reporter = HealthReporter::new();
         health::begin(&reporter, &contracts).await;
         let own = OwnServices::new(&contracts, HealthServer::new(HealthService::from_health_reporter(reporter.clone())))?;
@@ -93,10 +93,26 @@ impl Edge {
         if let Some(issuer) = issuer {
             tokio::spawn(stop.clone().run_until_cancelled_owned(async move { issuer.keep_asking().await }));
         }
-        let front = Front { settings, routes, methods, own, authenticator, upstreams, clock, metrics };
+        let front = Front {
+            request_options: request_options(&settings),
+            settings,
+            catalogue,
+            own,
+            authenticator,
+            upstreams,
+            clock,
+            metrics,
+        };
         let served = tokio::spawn(accept(Arc::new(front), listener, stop.clone()));
         Ok(Running { local_addr, stop: stop.drop_guard(), served })
     }
+}
+
+/// The strict ones, within the limits that are set.
+fn request_options(settings: &Settings) -> RequestOptions {
+    let mut options = RequestOptions::default();
+    options.json.limits.input = settings.max_body;
+    options
 }
 
 /// What the auth domain publishes, if it is registered.

@@ -7,8 +7,10 @@ use std::{net::SocketAddr, time::Duration};
 pub struct Settings {
     /// The address to listen on; port 0 picks a free one.
     pub address: SocketAddr,
-    /// Largest body of a REST request, in bytes.
+    /// Largest message of a REST request, in bytes: the body, or one of those in it.
     pub max_body: usize,
+    /// Largest message of an answer that streams, in bytes.
+    pub max_message: usize,
     /// Largest sum of a request's header fields, in bytes.
     pub max_header: usize,
     /// How long a client may take to send the header of a request.
@@ -30,6 +32,7 @@ impl Default for Settings {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 8080)),
             max_body: 4 * 1024 * 1024,
+            max_message: 4 * 1024 * 1024,
             max_header: 64 * 1024,
             header_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),

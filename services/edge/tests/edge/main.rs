@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod authentication;
+mod flow;
 mod grpc;
 mod house;
 mod issuer;
@@ -9,4 +10,5 @@ mod limits;
 mod own_services;
 mod rest;
 mod shop;
+mod streams;
 mod wire;

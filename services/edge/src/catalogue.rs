@@ -1,0 +1,107 @@
+//! What is served: the schema, its routes, and the policy of each method, made whole from descriptors.
+//!
+//! Whatever is wrong with them is found while the catalogue is made, so one that exists can be served. A request holds
+//! on to the catalogue that it began with; a newer one is for the requests that come after it.
+
+use std::collections::HashMap;
+
+use http::Method;
+use weft_call::{Contract, Error, FieldViolation, MeshReason, MethodContract};
+use weft_transcode::{Match, RouteError, Router, Schema};
+
+use crate::{
+    error::{EdgeError, Failure},
+    rest::Rules,
+};
+
+/// What is served.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    pub(crate) schema: Schema,
+    pub(crate) router: Router,
+    /// The methods that are served, by their places in the schema.
+    methods: Vec<Option<Served>>,
+    by_path: HashMap<&'static str, usize>,
+}
+
+/// A method that is served.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) contract: &'static MethodContract,
+    pub(crate) rules: Rules,
+}
+
+/// Where a REST request goes.
+#[derive(Debug)]
+pub(crate) struct Route<'c> {
+    pub(crate) served: &'c Served,
+    pub(crate) matched: Match<'c>,
+}
+
+impl Catalogue {
+    /// Everything in these contracts that users may call.
+    pub(crate) fn of_contracts(contracts: &[&'static Contract]) -> Result<Self, EdgeError> {
+        // A file that several contracts import counts once.
+        let set: Vec<u8> = contracts.iter().flat_map(|contract| contract.descriptor_set).copied().collect();
+        let schema = Schema::from_descriptor_set(&set)?;
+        let methods = contracts.iter().flat_map(|contract| contract.services).flat_map(|service| service.methods);
+        // What only workloads may call is not served to strangers at all.
+        let policies: HashMap<_, _> =
+            methods.filter(|method| method.serves_users()).map(|method| (method.path, method)).collect();
+        let catalogue = Self::new(schema, |path| policies.get(path).copied())?;
+        match policies.keys().find(|path| !catalogue.by_path.contains_key(*path)) {
+            Some(path) => Err(EdgeError::Missing { method: path }),
+            None => Ok(catalogue),
+        }
+    }
+
+    fn new(schema: Schema, policy: impl Fn(&str) -> Option<&'static MethodContract>) -> Result<Self, EdgeError> {
+        let served = |method: &weft_transcode::Method| {
+            let contract = policy(&method.grpc_path())?;
+            Some(Rules::read(&method.options).map(|rules| Served { contract, rules }))
+        };
+        let methods: Vec<_> = schema.methods().iter().map(|method| served(method).transpose()).collect::<Result<_, _>>()?;
+        let router = Router::build_for(&schema, |index| methods[index].is_some())?;
+        let places = methods.iter().enumerate();
+        let by_path = places.filter_map(|(index, served)| Some((served.as_ref()?.contract.path, index))).collect();
+        Ok(Self { schema, router, methods, by_path })
+    }
+
+    /// The method of a gRPC path.
+    pub(crate) fn method(&self, path: &str) -> Option<&Served> {
+        self.by_path.get(path).and_then(|index| self.methods[*index].as_ref())
+    }
+
+    /// The route of a request line. HEAD is answered where GET is.
+    pub(crate) fn route(&self, method: &Method, path: &str) -> Result<Route<'_>, Failure> {
+        let unknown = || Error::new(MeshReason::RouteUnknown, "no such path is served here").into();
+        let found = match self.router.find(method.as_str(), path) {
+            Err(RouteError::MethodNotAllowed { .. }) if method == Method::HEAD => self.router.find("GET", path),
+            found => found,
+        };
+        match found {
+            // Only methods that are served have routes.
+            Ok(matched) => match &self.methods[matched.binding.method_index()] {
+                Some(served) => Ok(Route { served, matched }),
+                None => Err(unknown()),
+            },
+            Err(RouteError::MethodNotAllowed { allowed }) => Err(Failure::method_not_allowed(&with_head(allowed).join(", "))),
+            Err(RouteError::InvalidEncoding) => Err(not_utf8().into()),
+            Err(RouteError::TooLong) => Err(Failure::uri_too_long()),
+            Err(_) => Err(unknown()),
+        }
+    }
+}
+
+fn with_head(mut allowed: Vec<String>) -> Vec<String> {
+    if allowed.iter().any(|method| method == "GET") && !allowed.iter().any(|method| method == "HEAD") {
+        allowed.push("HEAD".to_owned());
+        allowed.sort_unstable();
+    }
+    allowed
+}
+
+fn not_utf8() -> Error {
+    let violation = FieldViolation { field: "path".into(), description: "must be UTF-8".into(), rule: String::new() };
+    Error::new(MeshReason::MalformedMessage, "the path is not percent-encoded UTF-8").with_violation(violation)
+}

@@ -1,0 +1,110 @@
+//! One call to a domain: on whose account it is made, and what travels with it.
+//!
+//! Every protocol ends here. Of what a client sent nothing travels inside but the request id, the trace, the
+//! idempotency key, the etag and the time left; the access token is exchanged for the assertion that stands for it.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use weft_call::{Call, Deadline, Error, MeshReason, MethodContract, Payload, Reply, Result};
+use weft_transport::{ForwardBody, metadata};
+
+use crate::{front::Front, record::Observation};
+
+/// A call that may be made.
+pub(crate) struct Exchange<'f> {
+    front: &'f Front,
+    method: &'static MethodContract,
+    call: Call,
+    headers: HeaderMap,
+}
+
+impl<'f> Exchange<'f> {
+    /// Finds out on whose account the call is made, and whether it may be.
+    pub(crate) async fn admit(
+        front: &'f Front,
+        observation: &mut Observation,
+        method: &'static MethodContract,
+        sent: &HeaderMap,
+        deadline: Option<Deadline>,
+    ) -> Result<Self> {
+        let authority = front.authenticator.authority(method, sent).await?;
+        observation.principal = authority.as_ref().map(|authority| authority.principal.to_string());
+        let call = observation.arrival.call(method, sent, deadline, authority, &front.clock)?;
+        let mut headers = HeaderMap::with_capacity(12);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        let trace = weft_telemetry::current(&tracing::Span::current());
+        let left = deadline.map(Deadline::remaining);
+        metadata::inject(&call, trace.as_ref().unwrap_or(call.trace()), left, &mut headers);
+        Ok(Self { front, method, call, headers })
+    }
+
+    /// Sends a header of the client's along.
+    pub(crate) fn pass(&mut self, name: &'static str, sent: &HeaderMap) {
+        if let Some(value) = sent.get(name) {
+            self.headers.insert(name, value.clone());
+        }
+    }
+
+    /// Makes the call with one message and waits for the one that answers it; it may be sent again where that does no
+    /// harm.
+    pub(crate) async fn ask(self, message: Bytes) -> Result<Reply<Payload>> {
+        let upstream = self.front.upstreams.upstream(self.method.domain).map_err(Error::internal)?;
+        upstream.call(&self.call, self.method, Payload::Message(message)).await
+    }
+
+    /// Makes the call with framed messages that come one after the other.
+    pub(crate) async fn send<B>(self, frames: B) -> Result<Response<ForwardBody>>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (front, method) = (self.front, self.method);
+        front.upstreams.forward(method.domain, self.request(frames)).await
+    }
+
+    fn request<B>(self, body: B) -> Request<B> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static(self.method.path);
+        *request.headers_mut() = self.headers;
+        request
+    }
+}
+
+/// Runs work within the deadline of its call.
+pub(crate) async fn within<T, E: From<Error>>(
+    deadline: Option<Deadline>,
+    method: &MethodContract,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match deadline {
+        None => work.await,
+        Some(deadline) => match tokio::time::timeout_at(deadline.instant(), work).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::new(MeshReason::DeadlineSpent, format!("{} took longer than it may", method.path)).into()),
+        },
+    }
+}
+
+/// Removes from headers for the client those that belong to the connection, to gRPC or to the mesh.
+pub(crate) fn for_client(mut headers: HeaderMap) -> HeaderMap {
+    for name in [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::DATE,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+    let is_inner = |name: &&http::HeaderName| name.as_str().starts_with("grpc-") || name.as_str().starts_with("weft-");
+    let inner: Vec<_> = headers.keys().filter(is_inner).cloned().collect();
+    for name in &inner {
+        headers.remove(name);
+    }
+    headers
+}
