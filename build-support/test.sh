@@ -40,6 +40,7 @@ servers_start_postgresql || exit
 servers_start_redis || exit
 
 step "tests of the workspace" cargo_test --workspace
+step "who is refused, as server and as client" cargo_test -p weft-testkit --test refusals -- --nocapture
 step "the protobuf conformance suite" bash build-support/conformance.sh
 step "fuzzing the transcoder" bash build-support/fuzz.sh 60
 step "a domain in a repository of its own" greeter

@@ -27,6 +27,7 @@ use crate::{Domain, StartError, admin::Phase, job::Job};
 
 use adjust::Adjustable;
 pub use adjust::check_config;
+pub use callers::caller_rules;
 use discovery::Discovery;
 pub(crate) use discovery::Elsewhere;
 pub use start::open_databases;

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, graph::Format};
 
 /// Runs domains of a mesh.
 #[derive(Debug, Parser)]
@@ -42,6 +42,12 @@ pub(crate) enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Show who may call whom, by the contracts and the configuration
+    Graph {
+        /// How
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
     },
     /// Bring the databases up to date
     Migrate {

@@ -46,6 +46,8 @@ pub(crate) enum Failure {
     New(#[from] NewError),
     #[error("the process cannot start its threads or hear signals")]
     Process(#[source] io::Error),
+    #[error("the policies cannot be written as YAML: {0}")]
+    Policy(serde_saphyr::ser::Error),
     #[error("the output cannot be written")]
     Output(#[source] io::Error),
 }
@@ -80,7 +82,8 @@ impl Failure {
                 | StartError::Agent(_)
                 | StartError::TwoRegistries
                 | StartError::CertificatesFromNowhere
-                | StartError::UpstreamUnknown { .. },
+                | StartError::UpstreamUnknown { .. }
+                | StartError::CallerRule { .. },
             ) => ExitCode::from(CONFIG),
             _ => ExitCode::FAILURE,
         }

@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! It gets the commands `up`, `serve`, `routes`, `migrate`, `config` and `new domain`. A crate with a
+//! It gets the commands `up`, `serve`, `routes`, `graph`, `migrate`, `config` and `new domain`. A crate with a
 //! domain of its own needs `weft`, `sqlx` (whose macros name it) and `weft-codegen` for its build
 //! script; generated code stands on [`call`]. With the feature `testkit`, `weft::testkit` is a whole mesh
 //! inside a test. `weft new domain NAME` writes such a crate.
@@ -30,6 +30,7 @@ mod arguments;
 mod configure;
 mod failure;
 mod front_door;
+mod graph;
 mod migrate;
 mod new;
 mod process;

@@ -8,7 +8,7 @@ use crate::{
     arguments::{self, Arguments, Asked, Command, New},
     configure,
     failure::Failure,
-    migrate, new, process,
+    graph, migrate, new, process,
     routes::{self, Form},
     serve,
 };
@@ -23,6 +23,10 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
     match command {
         Command::New { what: New::Domain { name, path, weft } } => new::domain(&name, path, weft, out),
         Command::Routes { json } => routes::show(&domains, Form::of_stdout(json), out),
+        Command::Graph { format } => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            graph::show(&domains, &config, format, out)
+        }
         Command::Config => {
             let loaded = configure::load(&settings, &domains)?.loaded;
             write!(out, "{}", loaded.render()).map_err(Failure::Output)

@@ -12,7 +12,7 @@ use crate::StartError;
 
 /// The rules of the contracts and the configuration. Fails when the configuration names a domain, a method or, among
 /// those that are denied, a caller that nobody knows: a rule that is spelled wrongly would deny nobody.
-pub(super) fn rules(config: &Config, contracts: &[&'static Contract]) -> Result<Arc<CallerRules>, StartError> {
+pub fn caller_rules(config: &Config, contracts: &[&'static Contract]) -> Result<Arc<CallerRules>, StartError> {
     check(config, contracts)?;
     let rules = CallerRules::of(contracts.iter().copied()).with(&settings(config));
     if settings(config).enforcement == Enforcement::AuditOnly {

@@ -33,7 +33,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref());
     check_names(&domains)?;
     check_callees(&config, &domains, &contracts)?;
-    let rules = callers::rules(&config, &contracts)?;
+    let rules = callers::caller_rules(&config, &contracts)?;
     let stores = open_stores(&config, &domains, migrations).await?;
     let certificates = certificates::open(&config, agent.as_ref(), &workloads(&domains, edge)?).await?;
     let discovery = Discovery::new(&config, agent.as_ref())?;

@@ -4,6 +4,7 @@
 mod certificates;
 mod discovery;
 mod given;
+mod graph;
 mod migrating;
 mod refusals;
 mod reloading;
