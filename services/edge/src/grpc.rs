@@ -8,6 +8,7 @@ pub(crate) mod answer;
 pub(crate) mod framing;
 mod own_services;
 mod passage;
+mod whole;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -72,6 +73,9 @@ async fn pass_on(
     observation.method = Some(method);
     let deadline = observation.arrival.deadline(method, request.headers())?;
     let work = async {
+        if whole::takes(method) {
+            return whole::pass_on(front, observation, method, request, deadline).await;
+        }
         let (parts, messages) = request.into_parts();
         let mut exchange = Exchange::admit(front, observation, method, &parts.headers, deadline).await?;
         for name in FRAMING {
