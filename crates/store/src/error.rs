@@ -326,6 +326,8 @@ impl Verdict {
             // Serialization failure, deadlock, lock not available.
             ("40001" | "40P01" | "55P03", _) => Self::Conflict,
             ("57014", _) => Self::Timeout,
+            // Idle in a transaction for too long: the server has closed the connection.
+            ("25P03", _) => Self::Broken,
             (_, ErrorKind::UniqueViolation) => Self::Constraint(Constraint::Unique),
             (_, ErrorKind::ForeignKeyViolation) => Self::Constraint(Constraint::ForeignKey),
             (_, ErrorKind::CheckViolation) => Self::Constraint(Constraint::Check),

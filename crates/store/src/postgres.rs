@@ -22,6 +22,11 @@ const PREPARED_LIMIT: usize = 1024;
 /// A connection that was idle this long is tested before it is used: its server may have gone.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
+/// A process that hangs inside a transaction keeps its locks no longer than this, so that a call which
+/// is sent again elsewhere gets them within its deadline. Between two statements of a transaction there
+/// is nothing but computing: see [`weft_call::transaction`].
+const IDLE_LIMIT: &str = "1s";
+
 /// How long a rollback of a dropped transaction may take before its connection is closed instead.
 const ROLLBACK_LIMIT: Duration = Duration::from_secs(5);
 
@@ -38,8 +43,7 @@ pub(crate) fn options(url: &SecretString, setting: &'static str) -> Result<PgCon
         .statement_cache_capacity(PREPARED_LIMIT)
         .log_statements(LevelFilter::Off)
         .log_slow_statements(LevelFilter::Warn, Duration::from_secs(1))
-        // A process that hangs inside a transaction must not keep its locks.
-        .options([("idle_in_transaction_session_timeout", "60s")]))
+        .options([("idle_in_transaction_session_timeout", IDLE_LIMIT)]))
 }
 
 /// How people are told of the database: `localhost:5432/weft`, never with credentials.
