@@ -21,6 +21,8 @@ pub fn error_from_status(status: &Status) -> Error {
             return late().with_source(status.clone());
         }
         let reason = match code {
+            // The connection ended before the call was on it.
+            Code::Cancelled if is_unsent(source) => MeshReason::UpstreamUnavailable,
             Code::Cancelled => MeshReason::CallCancelled,
             Code::DeadlineExceeded => MeshReason::DeadlineSpent,
             _ => MeshReason::UpstreamUnavailable,
@@ -33,6 +35,18 @@ pub fn error_from_status(status: &Status) -> Error {
         }
         _ => weft_call::status::decode(code, status.message(), status.details()),
     }
+}
+
+/// True if the connection was closed, as by a peer that drains, before the request was sent on it.
+fn is_unsent(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// True if tonic's own watch over `grpc-timeout` ended the call; it calls that cancelled.
