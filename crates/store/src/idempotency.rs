@@ -54,6 +54,10 @@ pub(crate) enum Claim {
 impl Key {
     /// The key of a KEYED call that came with one.
     pub(crate) fn of(call: &Call) -> Option<Self> {
+        #[cfg(feature = "sabotage")]
+        if weft_sabotage::Sabotage::NoKeys.is_on() {
+            return None;
+        }
         let method = call.method().filter(|method| method.idempotency == Idempotency::Keyed)?;
         Some(Self {
             principal: call.principal().to_string(),

@@ -144,7 +144,7 @@ impl Session {
     /// Commits, or says why nothing was kept.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         #[cfg(feature = "sabotage")]
-        if crate::sabotage::answers_before_commit() {
+        if weft_sabotage::Sabotage::AnswerBeforeCommit.is_on() {
             crate::sabotage::commit_later(self);
             return Ok(());
         }

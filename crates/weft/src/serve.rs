@@ -97,6 +97,10 @@ async fn until_stopped(
     served.log();
     ready(&served)?;
     let signal = stop.asked().await;
+    #[cfg(feature = "sabotage")]
+    if weft_sabotage::Sabotage::NoDrain.is_on() {
+        return Ok(());
+    }
     tracing::info!(signal, "draining");
     tokio::select! {
         () = served.stop() => tracing::info!("stopped"),

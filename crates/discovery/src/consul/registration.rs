@@ -105,11 +105,15 @@ where
                 is_known = true;
                 KEEP_ALIVE
             }
+            #[cfg(feature = "sabotage")]
+            Err(ConsulError::Refused { .. }) if weft_sabotage::Sabotage::RegisterOnce.is_on() => KEEP_ALIVE,
             Err(ConsulError::Refused { .. }) if is_known => {
                 tracing::info!(id, "the agent does not know this instance any more: registering it again");
                 is_known = false;
                 continue;
             }
+            #[cfg(feature = "sabotage")]
+            Err(_) if weft_sabotage::Sabotage::RegisterOnce.is_on() && is_known => backoff.failed(),
             Err(error) => {
                 agent.outage.failed(&task, &error);
                 is_known = false;

@@ -40,6 +40,10 @@ pub(super) async fn follow(agent: Arc<Agent>, domain: String, endpoints: watch::
             Err(error) => {
                 agent.outage.failed(&task, &error);
                 cursor.failed(Instant::now());
+                #[cfg(feature = "sabotage")]
+                if weft_sabotage::Sabotage::ForgetEndpoints.is_on() {
+                    endpoints.send_replace(Endpoints::default());
+                }
                 sleep(backoff.failed()).await;
             }
         }

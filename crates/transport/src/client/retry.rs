@@ -125,6 +125,10 @@ impl RetryBudget {
 
 /// True if the contract says that sending the call twice does no harm.
 fn may_repeat(method: &MethodContract, call: &Call) -> bool {
+    #[cfg(feature = "sabotage")]
+    if weft_sabotage::Sabotage::NoRetries.is_on() {
+        return false;
+    }
     match method.idempotency {
         Idempotency::Read | Idempotency::Natural => true,
         Idempotency::Keyed => call.idempotency_key().is_some(),
@@ -136,6 +140,10 @@ fn may_repeat(method: &MethodContract, call: &Call) -> bool {
 /// asked: an even share of the time that is left for it and those that may follow. Nothing if no time
 /// would be left for another.
 fn patience(left: Duration, attempt: u32, tuning: &RetryTuning) -> Option<Duration> {
+    #[cfg(feature = "sabotage")]
+    if weft_sabotage::Sabotage::NoPatience.is_on() {
+        return None;
+    }
     let attempts = tuning.attempts.saturating_add(2).saturating_sub(attempt);
     let share = (left / attempts.max(1)).max(LEAST_PATIENCE);
     (share < left).then_some(share)

@@ -43,6 +43,10 @@ impl Watch {
 
     /// Ends only by being dropped.
     pub(super) async fn run(mut self, clock: Arc<dyn TimeProvider>, period: Duration) {
+        #[cfg(feature = "sabotage")]
+        if weft_sabotage::Sabotage::StaleCertificates.is_on() {
+            return;
+        }
         loop {
             sleep(period).await;
             let Some(now) = clock.current_time() else { continue };
