@@ -9,6 +9,8 @@ use weft_store::StoreError;
 use weft_transport::TransportError;
 use weft_workload_identity::IdentityError;
 
+use crate::runtime::UnknownName;
+
 /// What keeps a process from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -81,16 +83,9 @@ pub enum StartError {
     /// Two domains of one process have one name.
     #[error("the domain {0} is registered twice")]
     DomainTwice(&'static str),
-    /// A rule about callers names what nobody knows, and so would hold for nobody.
-    #[error("{setting} names the {what} {name:?}, which no contract of this binary knows")]
-    CallerRule {
-        /// The setting.
-        setting: &'static str,
-        /// What is named: a domain, a method or a caller.
-        what: &'static str,
-        /// The name.
-        name: String,
-    },
+    /// A rule about callers names what nobody knows.
+    #[error(transparent)]
+    CallerRule(#[from] UnknownName),
     /// Something of the domain's own.
     #[error("{domain} cannot start: {reason}")]
     Domain {

@@ -37,7 +37,7 @@ pub use context::Context;
 pub use domain::{Domain, DomainBuilder, ServedDomain};
 pub use error::StartError;
 pub use job::JobFn;
-pub use runtime::{Migrations, Running, Runtime, caller_rules, check_config, open_databases};
+pub use runtime::{Migrations, Running, Runtime, UnknownName, caller_rules, check_callers, check_config, open_databases};
 
 /// What generated code names; the root that `weft_codegen` is told for crates of this repository.
 #[doc(hidden)]

@@ -27,7 +27,7 @@ use crate::{Domain, StartError, admin::Phase, job::Job};
 
 use adjust::Adjustable;
 pub use adjust::check_config;
-pub use callers::caller_rules;
+pub use callers::{UnknownName, caller_rules, check_callers};
 use discovery::Discovery;
 pub(crate) use discovery::Elsewhere;
 pub use start::open_databases;

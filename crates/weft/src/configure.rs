@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio::runtime::Builder;
 use weft_config::{Config, ConfigError, Hint, Loaded, Source, Sources};
-use weft_mesh::Domain;
+use weft_mesh::{Contract, Domain};
 use weft_telemetry::TelemetryError;
 
 use crate::{arguments::Settings, failure::Failure};
@@ -37,19 +37,22 @@ pub(crate) struct Names {
     here: BTreeSet<&'static str>,
     /// The same, and those that they call.
     called: BTreeSet<&'static str>,
+    /// What is served here.
+    contracts: Vec<&'static Contract>,
 }
 
 impl Names {
     pub(crate) fn of(domains: &[Domain]) -> Self {
         let here: BTreeSet<_> = domains.iter().map(Domain::name).collect();
         let called = here.iter().copied().chain(domains.iter().flat_map(callees)).collect();
-        Self { here, called }
+        Self { here, called, contracts: domains.iter().map(Domain::contract).collect() }
     }
 
     /// Checks what a configuration cannot know by itself.
     pub(crate) fn check(&self, loaded: &Loaded) -> Result<(), ConfigError> {
         self.check_domains(loaded)?;
         weft_mesh::check_config(loaded)?;
+        weft_mesh::check_callers(loaded, &self.contracts)?;
         let level = &loaded.config.log.level;
         weft_telemetry::check_level(level).map_err(|error| match error {
             TelemetryError::Level { cause, .. } => loaded.unfit("log.level", format!("{level:?} is not a filter: {cause}")),

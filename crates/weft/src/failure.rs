@@ -83,7 +83,7 @@ impl Failure {
                 | StartError::TwoRegistries
                 | StartError::CertificatesFromNowhere
                 | StartError::UpstreamUnknown { .. }
-                | StartError::CallerRule { .. },
+                | StartError::CallerRule(_),
             ) => ExitCode::from(CONFIG),
             _ => ExitCode::FAILURE,
         }

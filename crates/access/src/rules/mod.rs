@@ -107,9 +107,13 @@ impl CallerRules {
         self
     }
 
-    /// Takes what the configuration says from now on.
-    pub fn set_settings(&self, settings: &CallerSettings) {
-        self.change(|table| table.settings = settings.clone());
+    /// Takes what the configuration says from now on; false if it is what holds already.
+    pub fn set_settings(&self, settings: &CallerSettings) -> bool {
+        let is_new = self.table.load().settings != *settings;
+        if is_new {
+            self.change(|table| table.settings = settings.clone());
+        }
+        is_new
     }
 
     /// Takes the intentions for calls to `domain` from now on.

@@ -229,7 +229,9 @@ fn a_change_of_the_rules_is_told() {
     rules.set_intentions("catalog", &Intentions::new([], true));
     assert!(changes.has_changed().unwrap());
     changes.mark_unchanged();
-    rules.set_settings(&CallerSettings::default());
+    assert!(!rules.set_settings(&CallerSettings::default()), "it holds already");
+    assert!(!changes.has_changed().unwrap());
+    assert!(rules.set_settings(&CallerSettings { deny: vec![pattern("*", None)], ..CallerSettings::default() }));
     assert!(changes.has_changed().unwrap());
 }
 

@@ -41,18 +41,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "mesh.callers",
         "pairs such as \"reports>catalog\" or \"sweeper>notes/Sweep\" with commas between them",
         "Who may call beside those that the contracts know; what a method demands of users holds for them too. A method that names its callers is opened only by a pair that names the method.",
-    ),
+    )
+    .running(),
     Setting::text(
         "mesh.deny",
         "pairs such as \"orders>catalog\", \"orders>catalog/GetProduct\" or \"*>catalog\" with commas between them",
         "Who may not call, whatever allows it.",
-    ),
+    )
+    .running(),
     Setting::text(
         "mesh.caller_rules",
         "one of \"enforce\", \"audit_only\"",
         "Whether a caller that may not call is refused, or let through and recorded. What a method demands of users holds either way.",
     )
-    .default("enforce"),
+    .default("enforce")
+    .running(),
 ];
 
 /// Calls between domains.

@@ -1,15 +1,17 @@
 //! What the configuration changes while domains run.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
-use weft_access::LimitFactors;
+use weft_access::{CallerRules, LimitFactors};
 use weft_config::{Config, ConfigError, Loaded};
 use weft_discovery::{ConsulSettings, Token};
 use weft_reload::Live;
 use weft_transport::{
     BreakerTuning, ConcurrencyTuning, ConnectionTuning, LiveTuning, RetryTuning, StreamTuning, Tuning, TuningError,
 };
+
+use super::callers;
 
 /// Refuses what a running process could not take: what domains and their calls need of a configuration beyond its own
 /// rules.
@@ -27,13 +29,20 @@ pub(crate) struct Adjustable {
     pub(crate) tuning: LiveTuning,
     pub(crate) factors: LimitFactors,
     pub(crate) token: Token,
+    pub(crate) rules: Arc<CallerRules>,
 }
 
 impl Adjustable {
     /// As the configuration says. Where that does not change the tuning stays as it is given.
-    pub(super) fn new(config: &Config, live: Option<&Live>, tuning: LiveTuning, agent: Option<&ConsulSettings>) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        live: Option<&Live>,
+        tuning: LiveTuning,
+        agent: Option<&ConsulSettings>,
+        rules: Arc<CallerRules>,
+    ) -> Self {
         let token = agent.map(|agent| agent.token.clone()).unwrap_or_default();
-        let adjustable = Self { tuning, factors: LimitFactors::default(), token };
+        let adjustable = Self { tuning, factors: LimitFactors::default(), token, rules };
         match live {
             Some(live) => adjustable.adjust(&live.generation().loaded.config),
             None => adjustable.stretch(config),
@@ -48,6 +57,7 @@ impl Adjustable {
 
     /// Takes what a configuration says. It has been checked, so what fails here is a mistake of ours; the rest is taken.
     fn adjust(&self, config: &Config) {
+        callers::apply(config, &self.rules);
         self.stretch(config);
         if let Err(error) = self.tuning.store(tuning(&config.tuning)) {
             tracing::error!(%error, "the tuning cannot be taken: the one before stays");

@@ -30,10 +30,10 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let Runtime { config, domains, contracts, migrations, clock, metrics, tuning, live, admin, edge } = runtime;
     let config = Arc::new(config);
     let agent = weft_reload::consul_settings(&config.consul)?;
-    let adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref());
     check_names(&domains)?;
     check_callees(&config, &domains, &contracts)?;
     let rules = callers::caller_rules(&config, &contracts)?;
+    let adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref(), Arc::clone(&rules));
     let stores = open_stores(&config, &domains, migrations).await?;
     let certificates = certificates::open(&config, agent.as_ref(), &workloads(&domains, edge)?).await?;
     let discovery = Discovery::new(&config, agent.as_ref())?;

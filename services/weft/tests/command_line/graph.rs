@@ -56,7 +56,11 @@ fn the_configuration_adds_and_denies() {
     assert!(reports.contains("ListProducts") && !reports.contains("GetProduct,"), "{reports}");
     let wrong = weft().run(&["graph", "--set", "mesh.deny=oders>catalog"]);
     assert_eq!(wrong.code, Some(78), "{}", wrong.stderr);
-    assert!(wrong.sentence().contains("mesh.deny names the caller \"oders\""), "{}", wrong.stderr);
+    assert!(
+        wrong.sentence().contains("--set mesh.deny: no contract of this binary knows the caller \"oders\""),
+        "{}",
+        wrong.stderr
+    );
 }
 
 #[test]

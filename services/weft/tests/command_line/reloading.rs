@@ -57,6 +57,31 @@ fn a_file_that_changes_is_taken_and_one_with_a_mistake_is_refused_by_name() {
     assert_eq!(process.stop("-TERM").code(), Some(0));
 }
 
+#[test]
+fn a_caller_that_is_denied_is_refused_without_a_restart_and_taken_again() {
+    let given = weft().file("");
+    assert_eq!(given.run(&["migrate"]).code, Some(0));
+    let mut process = given.start(&[&["up"][..], &FREE_PORTS].concat());
+    let addresses = process.addresses();
+    let [edge, admin] = ["edge", "admin"].map(|name| address(&addresses, name).to_owned());
+    let register = |email: &str| {
+        let body = format!(r#"{{"email": "{email}", "password": "correct horse"}}"#);
+        http(&edge, "POST", "/api/v1/auth/register", &body).0
+    };
+    assert_eq!(register("ada@example.com"), 201);
+    given.write("weft.toml", "[mesh]\ndeny = \"edge>auth/Register\"\n");
+    shows(&admin, "/config", "# generation 2");
+    assert_eq!(register("bob@example.com"), 403);
+    given.write("weft.toml", "[mesh]\ndeny = \"egde>auth\"\n");
+    let refusal = "weft.toml:2: mesh.deny: no contract of this binary knows the caller \"egde\"";
+    shows(&admin, "/config", &format!("# the newest was refused: {refusal}"));
+    assert_eq!(register("bob@example.com"), 403, "the rule before holds");
+    given.write("weft.toml", "");
+    shows(&admin, "/config", "# generation 3");
+    assert_eq!(register("bob@example.com"), 201);
+    assert_eq!(process.stop("-TERM").code(), Some(0));
+}
+
 /// The text under a key in Consul.
 fn put(agent: &weft_test_consul::Agent, key: &str, text: &str) {
     let consul = format!("127.0.0.1:{}", agent.http().unwrap().port().unwrap());
