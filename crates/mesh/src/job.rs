@@ -8,7 +8,9 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
-use weft_call::{BoxFuture, Call, CallBuilder, Clock, Principal, Result, Scope};
+use tracing::Instrument;
+use weft_call::{BoxFuture, Call, CallBuilder, Clock, Code, Error, Principal, Result, Scope};
+use weft_telemetry::{end_server_span, job_span, start_trace};
 
 /// The job that every domain has: it forgets old answers of KEYED methods.
 pub(crate) const EXPIRE_ANSWERS: &str = "expire_idempotency_records";
@@ -50,9 +52,12 @@ impl Job {
         let mut parts = CallBuilder::new(clock.clone());
         parts.principal = Principal::Job { domain: self.domain, name: self.name };
         parts.scope = Scope::System(self.name);
+        parts.trace = start_trace();
         let call = parts.build();
         let request_id = call.request_id().clone();
-        let result = (self.run)(call).await;
+        let span = job_span(self.domain, self.name, call.trace());
+        let result = (self.run)(call).instrument(span.clone()).await;
+        end_server_span(&span, result.as_ref().err().map_or(Code::Ok, Error::code));
         if let Err(error) = &result {
             let (domain, job) = (self.domain, self.name);
             tracing::error!(%request_id, domain, job, %error, cause = ?std::error::Error::source(error), "a job failed");

@@ -6,15 +6,16 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tokio::runtime::Handle;
-use tracing::Subscriber;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::TelemetryError;
 use crate::init::Settings;
+use crate::spans::LINES;
 
-/// Sending spans makes spans of its own in these; exporting them would never end.
+/// What the log lines of a call say is no part of its trace. Sending spans makes spans of its own in these; exporting them would never end.
 const OWN_TRANSPORT: [&str; 5] = ["h2", "hyper", "opentelemetry", "tonic", "tower"];
 
 /// The provider that sends spans to the endpoint; none without an endpoint.
@@ -29,7 +30,8 @@ pub(crate) fn provider(settings: &Settings) -> Result<Option<SdkTracerProvider>,
         exporter = exporter.with_tls_config(ClientTlsConfig::new().with_enabled_roots());
     }
     let resource = Resource::builder().with_service_name(settings.service_name.clone()).build();
-    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample_ratio)));
+    // Where a trace begins is known before its first span: what has no parent belongs to none.
+    let sampler = Sampler::ParentBased(Box::new(Sampler::AlwaysOff));
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter.build().map_err(TelemetryError::Endpoint)?)
         .with_sampler(sampler)
@@ -45,7 +47,7 @@ where
 {
     let exported = filter_fn(|metadata| {
         let root = metadata.target().split("::").next().unwrap_or_default();
-        !OWN_TRANSPORT.contains(&root)
+        *metadata.level() <= Level::INFO && metadata.target() != LINES && !OWN_TRANSPORT.contains(&root)
     });
     tracing_opentelemetry::layer().with_tracer(provider.tracer("weft")).with_filter(exported)
 }

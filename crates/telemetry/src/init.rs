@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::task;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -12,6 +13,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 use crate::error::TelemetryError;
 use crate::export;
 use crate::json_lines::JsonLines;
+use crate::sampling;
+use crate::spans::TRACE;
 
 /// How long the collector may take to accept the last spans.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -89,9 +92,11 @@ fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
 pub fn init(settings: &Settings) -> Result<Guard, TelemetryError> {
     let (filter, handle) = reload::Layer::new(filter(&settings.level)?);
     let provider = export::provider(settings)?;
+    sampling::set_ratio(settings.sample_ratio);
+    // The level is that of lines: traces are recorded whatever is logged.
+    let filter = filter.and(filter_fn(|metadata| metadata.target() != TRACE));
     Registry::default()
-        .with(filter)
-        .with(lines(settings.format))
+        .with(lines(settings.format).with_filter(filter))
         .with(provider.as_ref().map(export::layer))
         .try_init()
         .map_err(TelemetryError::Started)?;

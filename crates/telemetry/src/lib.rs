@@ -12,8 +12,9 @@
 //!   `method`, `principal`) stand on the event itself, so that a search needs no join.
 //! - Traces are exported by OTLP over gRPC when an endpoint is set, and stay local otherwise. Context
 //!   travels as W3C trace context ([`weft_call::TraceContext`]): [`adopt_parent`] on the way in,
-//!   [`current`] on the way out.
-//! - Each finished call is one line ([`log_call`]) and one observation ([`Metrics::observe_call`]).
+//!   [`current`] on the way out. Whether a trace is recorded is decided where it begins
+//!   ([`start_trace`]); calls have a span at both ends ([`client_span`], [`server_span`]).
+//! - Each finished call is one line ([`log_call`]) and one observation ([`MethodMetrics::observe`]).
 //! - A secret is a type that redacts itself in `Debug`; nothing here looks behind it.
 //!
 //! # Recovery
@@ -28,11 +29,15 @@ mod init;
 mod json_lines;
 mod metrics;
 mod propagation;
+mod sampling;
+mod spans;
 mod upkeep;
 
 pub use access_log::{Record, log_call};
 pub use error::TelemetryError;
 pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
-pub use metrics::{Metrics, OPEN_METRICS, Side};
+pub use metrics::{EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, Side, States};
 pub use propagation::{adopt_parent, current};
+pub use sampling::{is_sampled, start_trace};
+pub use spans::{LINES, client_span, end_client_span, end_server_span, job_span, record_endpoint, server_span};
 pub use upkeep::Upkeep;

@@ -3,6 +3,9 @@
 //! Labels are `&'static str` from the contracts: observing a call allocates nothing once the
 //! family's member exists, and a stranger cannot make new members.
 
+mod calls;
+mod resilience;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +19,9 @@ use prometheus_client::registry::{Registry, Unit};
 use weft_call::Code;
 
 use crate::Upkeep;
+pub use calls::MethodMetrics;
+use resilience::Resilience;
+pub use resilience::{EndpointState, Observed, States};
 
 /// The content type of [`Metrics::render`].
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -84,6 +90,7 @@ pub struct Metrics {
     connections_revoked: Family<Served, Counter>,
     intentions_stale: Gauge,
     upkeep: Upkeep,
+    resilience: Arc<Resilience>,
     registry: Arc<Registry>,
 }
 
@@ -109,7 +116,10 @@ impl Metrics {
         let stale = "1 while Consul does not tell intentions, so that those known last hold, else 0";
         registry.register("intentions_stale", stale, intentions_stale.clone());
         let upkeep = Upkeep::register(&mut registry);
+        let resilience = Arc::new(Resilience::default());
+        resilience.register(&mut registry);
         Self {
+            resilience,
             calls,
             durations,
             discovery_stale,
@@ -122,7 +132,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a finished call and its duration.
+    /// Counts a finished call and its duration; [`Metrics::method`] is for those who see many.
     pub fn observe_call(&self, side: Side, domain: &'static str, method: &'static str, code: Code, duration: Duration) {
         let side = side.name();
         self.calls.get_or_create(&Outcome { side, domain, method, code: code.name() }).inc();
@@ -162,6 +172,7 @@ impl Metrics {
 
     /// All metrics in the OpenMetrics text format; see [`OPEN_METRICS`].
     pub fn render(&self) -> String {
+        self.resilience.ask();
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.registry);
@@ -189,6 +200,8 @@ mod tests {
         metrics.observe_call(Side::Edge, "orders", "CreateOrder", Code::Ok, Duration::ZERO);
         metrics.count_caller_refused("orders", "CreateOrder", "contract", false);
         metrics.count_stream_revoked("orders");
+        metrics.method(Side::Client, "orders", "CreateOrder").observe(Code::Ok, Duration::from_millis(3));
+        metrics.method(Side::Client, "orders", "CreateOrder").observe(Code::Ok, Duration::from_millis(3));
         metrics.count_connection_revoked("orders");
         clone.upkeep().set_config_generation(2);
         metrics.upkeep().count_config_reload_failure();
@@ -202,6 +215,8 @@ mod tests {
             "weft_call_duration_seconds_bucket{le=\"0.005\",side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 1",
             "weft_call_duration_seconds_bucket{le=\"10.0\",side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 2",
             "weft_call_duration_seconds_count{side=\"server\",domain=\"orders\",method=\"CreateOrder\"} 3",
+            "weft_calls_total{side=\"client\",domain=\"orders\",method=\"CreateOrder\",code=\"OK\"} 2",
+            "weft_call_duration_seconds_count{side=\"client\",domain=\"orders\",method=\"CreateOrder\"} 2",
             "weft_discovery_stale 0",
             "weft_callers_refused_total{domain=\"orders\",method=\"CreateOrder\",rule=\"contract\",enforced=\"false\"} 1",
             "weft_streams_revoked_total{domain=\"orders\"} 1",

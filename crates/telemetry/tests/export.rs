@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
-use weft_telemetry::{Format, Settings, TelemetryError, init};
+use weft_call::TraceContext;
+use weft_telemetry::{Format, Settings, TelemetryError, adopt_parent, init};
 
 struct Collector(mpsc::UnboundedSender<ExportTraceServiceRequest>);
 
@@ -42,7 +43,10 @@ async fn spans_reach_the_collector_by_shutdown() {
     let settings = Settings { otel_endpoint: Some(format!("http://{address}")), ..settings() };
     let guard = init(&settings).unwrap();
     assert!(matches!(init(&settings), Err(TelemetryError::Started(_))));
-    tracing::info_span!("call", domain = "orders").in_scope(|| tracing::info!("inside"));
+    let span = tracing::info_span!("call", domain = "orders");
+    adopt_parent(&span, &TraceContext::start());
+    span.in_scope(|| tracing::info!("inside"));
+    tracing::info_span!("of no trace").in_scope(|| ());
     tracing::info_span!(target: "h2::codec", "noise").in_scope(|| ());
     guard.shutdown().await.unwrap();
 

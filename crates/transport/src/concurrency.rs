@@ -112,19 +112,16 @@ impl Limiter {
     }
 
     /// The limit now.
-    #[cfg(test)]
     pub(crate) fn limit(&self) -> u32 {
         self.adaptive().limit()
     }
 
     /// Calls that have a place.
-    #[cfg(test)]
     pub(crate) fn in_flight(&self) -> u32 {
         self.taken(self.limit())
     }
 
     /// Calls that wait for one.
-    #[cfg(test)]
     pub(crate) fn waiting(&self) -> u32 {
         self.waiting.load(Ordering::Relaxed)
     }

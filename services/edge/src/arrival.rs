@@ -31,7 +31,7 @@ impl Arrival {
             started: Instant::now(),
             peer,
             request_id: sent.request_id.unwrap_or_else(RequestId::fresh),
-            trace: sent.trace.unwrap_or_else(TraceContext::start),
+            trace: sent.trace.unwrap_or_else(weft_telemetry::start_trace),
         }
     }
 

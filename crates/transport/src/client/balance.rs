@@ -19,17 +19,18 @@ use tokio::{
     sync::watch,
     time::{Instant, timeout, timeout_at},
 };
+use tracing::Span;
 use weft_call::{MethodContract, Payload, Reply, Result};
 use weft_discovery::{Endpoint, Endpoints};
+use weft_telemetry::{States, is_sampled, record_endpoint};
 
 use super::{
     deadline::spent,
     exchange::exchange,
     layer::{Attempt, GivingUp, Layer, Outgoing, Tried},
     link::Way,
-    member::{Member, Picked},
+    member::{Callee, Member, Picked},
 };
-use crate::tuning::LiveTuning;
 
 /// Sends calls to the endpoint that is likely to answer first.
 pub(super) struct Balanced(pub(super) Arc<Balancer>);
@@ -39,6 +40,11 @@ impl Layer for Balanced {
         let Outgoing { method, attempt, .. } = outgoing;
         let picked = self.0.pick(attempt).ok_or_else(|| super::unknown(method.domain))?;
         let _under_way = picked.under_way();
+        let span = Span::current();
+        if !span.is_disabled() && is_sampled(outgoing.call.trace()) {
+            let endpoint = picked.member.endpoint();
+            record_endpoint(&span, &endpoint.host, endpoint.port);
+        }
         let result = self.through(&picked, outgoing).await;
         if let (Err(_), Some(tried)) = (&result, attempt.tried) {
             tried.add(&picked.member);
@@ -51,7 +57,7 @@ impl Balanced {
     /// Sends the call to the endpoint once there is room for it, and takes in how it ended.
     async fn through(&self, picked: &Picked, outgoing: Outgoing<'_>) -> Result<Reply<Payload>> {
         let Outgoing { method, deadline, attempt, .. } = outgoing;
-        let place = picked.enter(method.domain, deadline).await?;
+        let place = picked.enter(deadline).await?;
         // The requests of a stream are sent while it is open: how long that takes says nothing, and
         // a stream holds no place among calls that end.
         let streams = matches!(outgoing.request, Payload::Stream(_));
@@ -100,9 +106,8 @@ impl Balanced {
 
 /// The endpoints of one domain.
 pub(super) struct Balancer {
-    domain: Arc<str>,
+    callee: Arc<Callee>,
     way: Arc<dyn Way>,
-    tuning: LiveTuning,
     state: Mutex<State>,
 }
 
@@ -112,9 +117,9 @@ struct State {
 }
 
 impl Balancer {
-    pub(super) fn new(domain: &str, mut endpoints: watch::Receiver<Endpoints>, way: Arc<dyn Way>, tuning: LiveTuning) -> Self {
+    pub(super) fn new(callee: Arc<Callee>, mut endpoints: watch::Receiver<Endpoints>, way: Arc<dyn Way>) -> Self {
         endpoints.mark_changed();
-        Self { domain: domain.into(), way, tuning, state: Mutex::new(State { endpoints, members: Arc::default() }) }
+        Self { callee, way, state: Mutex::new(State { endpoints, members: Arc::default() }) }
     }
 
     /// The endpoint for the next call, if any is known: one that was not tried, if there is any.
@@ -122,6 +127,11 @@ impl Balancer {
         let members = self.members();
         let (member, is_probe) = choose(&members, attempt, Instant::now())?;
         Some(Picked { member: Arc::clone(member), is_probe })
+    }
+
+    /// Tells what is known of each endpoint.
+    pub(super) fn observe(&self, states: &States) {
+        self.members().iter().for_each(|member| member.observe(states));
     }
 
     /// Whether an endpoint is in service that is neither this one nor one that was tried.
@@ -136,7 +146,7 @@ impl Balancer {
         if state.endpoints.has_changed().unwrap_or(false) {
             let named = Arc::clone(&state.endpoints.borrow_and_update());
             state.members = named.iter().map(|endpoint| self.member(&state.members, endpoint)).collect();
-            tracing::debug!(domain = %self.domain, endpoints = named.len(), "discovery names other endpoints");
+            tracing::debug!(domain = self.callee.domain, endpoints = named.len(), "discovery names other endpoints");
         }
         Arc::clone(&state.members)
     }
@@ -144,14 +154,14 @@ impl Balancer {
     /// The member of an endpoint: the one that is known, or a new one.
     fn member(&self, known: &[Arc<Member>], endpoint: &Endpoint) -> Arc<Member> {
         let same = |member: &&Arc<Member>| member.endpoint() == endpoint;
-        let new = || Member::new(endpoint.clone(), Arc::clone(&self.way), self.tuning.clone(), Instant::now());
+        let new = || Member::new(endpoint.clone(), Arc::clone(&self.way), Arc::clone(&self.callee), Instant::now());
         known.iter().find(same).cloned().unwrap_or_else(|| Arc::new(new()))
     }
 }
 
 impl std::fmt::Debug for Balancer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Balancer").field(&self.domain).finish()
+        f.debug_tuple("Balancer").field(&self.callee.domain).finish()
     }
 }
 
@@ -200,9 +210,10 @@ mod tests {
 
     use tonic::transport::Channel;
     use weft_call::{BoxFuture, Error, MeshReason};
+    use weft_telemetry::Metrics;
 
     use super::{super::breaker::Ended, *};
-    use crate::tuning::Tuning;
+    use crate::tuning::{LiveTuning, Tuning};
 
     const PROBES: Attempt<'static> = Attempt { probes: true, tried: None, giving_up: None };
 
@@ -223,9 +234,13 @@ mod tests {
         }
     }
 
+    fn callee(tuning: LiveTuning) -> Arc<Callee> {
+        Arc::new(Callee { caller: "carts".to_owned(), domain: "orders".to_owned(), metrics: Metrics::new(), tuning })
+    }
+
     fn balancer(ports: &[u16]) -> (watch::Sender<Endpoints>, Balancer) {
         let (sender, receiver) = watch::channel(endpoints(ports));
-        (sender, Balancer::new("orders", receiver, Arc::new(Nowhere), LiveTuning::default()))
+        (sender, Balancer::new(callee(LiveTuning::default()), receiver, Arc::new(Nowhere)))
     }
 
     fn endpoints(ports: &[u16]) -> Endpoints {
@@ -262,6 +277,8 @@ mod tests {
         let (_sender, balancer) = balancer(&[1, 2, 3]);
         let counts = picks(&balancer, 1000, |port| (port == 2).then_some(MeshReason::UpstreamUnavailable));
         assert!(counts.get(&2).is_none_or(|calls| *calls <= 5), "{counts:?}");
+        let text = balancer.callee.metrics.render();
+        assert!(text.contains("weft_endpoint_ejections_total{domain=\"orders\",endpoint=\"127.0.0.1:2\"} 1"), "{text}");
     }
 
     #[tokio::test]
@@ -322,10 +339,10 @@ mod tests {
         let (_sender, receiver) = watch::channel(endpoints(&[1, 2]));
         let mut tuning = Tuning::default();
         (tuning.calling.least, tuning.calling.initial) = (2, 2);
-        let balancer = Balancer::new("orders", receiver, Arc::new(Nowhere), LiveTuning::new(tuning).unwrap());
+        let balancer = Balancer::new(callee(LiveTuning::new(tuning).unwrap()), receiver, Arc::new(Nowhere));
         let picked: Vec<_> = (0..50).filter_map(|_| balancer.pick(Attempt::default())).collect();
         let full = picked.iter().find(|picked| picked.member.endpoint().port == 1).unwrap();
-        let places = [full.enter("orders", None).await.unwrap(), full.enter("orders", None).await.unwrap()];
+        let places = [full.enter(None).await.unwrap(), full.enter(None).await.unwrap()];
         assert_eq!(picks(&balancer, 50, |_| None).get(&2), Some(&50));
         drop(places);
         assert_eq!(picks(&balancer, 50, |_| None).len(), 2);
@@ -339,7 +356,7 @@ mod tests {
         let late = Error::new(MeshReason::DeadlineSpent, "");
         let usual = Duration::from_millis(100);
         let picked = Picked { member: Arc::clone(&members[0]), is_probe: false };
-        picked.enter("orders", None).await.unwrap().leave(method, usual, false);
+        picked.enter(None).await.unwrap().leave(method, usual, false);
         for _ in 0..10 {
             assert!(!picked.observe(Err(&late), Some(usual / 2), Some(method)));
         }

@@ -9,15 +9,18 @@ use http::HeaderMap;
 use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery, metadata::MetadataMap, transport::Channel};
 use weft_call::{Deadline, Error, MeshReason, MethodKind, Payload, Reply, Result, Streaming};
 
+use weft_telemetry::is_sampled;
+
 use super::layer::Outgoing;
 use crate::{MESSAGE_LIMIT, codec::Encoded, metadata, status::error_from_status};
 
 /// Sends the call over the channel.
 pub(super) async fn exchange(channel: Channel, outgoing: Outgoing<'_>) -> Result<Reply<Payload>> {
-    let trace = weft_telemetry::current(&tracing::Span::current());
     let Outgoing { call, method, request, deadline, .. } = outgoing;
     let left = deadline.map(Deadline::remaining);
     let mut headers = HeaderMap::with_capacity(8);
+    let sampled = is_sampled(call.trace());
+    let trace = if sampled { weft_telemetry::current(&tracing::Span::current()) } else { None };
     metadata::inject(call, trace.as_ref().unwrap_or(call.trace()), left, &mut headers);
     let limit = MESSAGE_LIMIT;
     let mut grpc = Grpc::new(channel).max_decoding_message_size(limit).max_encoding_message_size(limit);

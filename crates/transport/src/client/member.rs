@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 use weft_call::{Code, Deadline, Error, MeshReason, MethodContract, Result};
 use weft_discovery::Endpoint;
+use weft_telemetry::{EndpointState, Metrics, Side, States};
 
 use super::{
     breaker::{Breaker, Ended},
@@ -17,23 +18,31 @@ use crate::{
     tuning::LiveTuning,
 };
 
+/// Who calls whom, and what all endpoints of the domain share.
+pub(super) struct Callee {
+    pub(super) caller: String,
+    pub(super) domain: String,
+    pub(super) metrics: Metrics,
+    pub(super) tuning: LiveTuning,
+}
+
 /// One endpoint of a domain.
 pub(super) struct Member {
     pub(super) breaker: Breaker,
     link: Arc<Link>,
     load: Load,
     limiter: Limiter,
-    tuning: LiveTuning,
+    callee: Arc<Callee>,
 }
 
 impl Member {
-    pub(super) fn new(endpoint: Endpoint, way: Arc<dyn Way>, tuning: LiveTuning, now: Instant) -> Self {
+    pub(super) fn new(endpoint: Endpoint, way: Arc<dyn Way>, callee: Arc<Callee>, now: Instant) -> Self {
         Self {
             breaker: Breaker::new(now),
             link: Arc::new(Link::new(endpoint, way, now)),
             load: Load::new(now),
-            limiter: Limiter::new(tuning.clone(), |tuning| &tuning.calling, now),
-            tuning,
+            limiter: Limiter::new(callee.tuning.clone(), |tuning| &tuning.calling, now),
+            callee,
         }
     }
 
@@ -45,6 +54,21 @@ impl Member {
     /// What the next call to it is likely to cost; only its order matters.
     pub(super) fn cost(&self, now: Instant) -> f64 {
         self.load.cost(self.endpoint().weight, now)
+    }
+
+    /// Tells what is known of it.
+    pub(super) fn observe(&self, states: &States) {
+        let Callee { caller, domain, .. } = &*self.callee;
+        states.endpoint(&EndpointState {
+            caller,
+            domain,
+            endpoint: &self.endpoint().to_string(),
+            is_ejected: !self.breaker.is_in_service(),
+            load: self.cost(Instant::now()),
+            in_flight: self.limiter.in_flight(),
+            limit: self.limiter.limit(),
+            queued: self.limiter.waiting(),
+        });
     }
 
     /// True if it is in service and may have one more call.
@@ -72,8 +96,14 @@ impl Picked {
     }
 
     /// Waits until it may have one more call.
-    pub(super) async fn enter(&self, domain: &str, deadline: Option<Deadline>) -> Result<Place<'_>> {
-        self.member.limiter.enter(domain, deadline).await
+    pub(super) async fn enter(&self, deadline: Option<Deadline>) -> Result<Place<'_>> {
+        let Callee { domain, metrics, .. } = &*self.member.callee;
+        let entered = self.member.limiter.enter(domain, deadline).await;
+        entered.inspect_err(|error| {
+            if error.reason() == Some(MeshReason::Overloaded) {
+                metrics.count_shed(Side::Client, domain);
+            }
+        })
     }
 
     /// Takes in how the call ended, and how long it took if that says something of the endpoint.
@@ -98,8 +128,10 @@ impl Picked {
             None => {}
         }
         let ended = Ended { failed: is_broken, probed: self.is_probe };
-        if member.breaker.observe(ended, &member.tuning.load().breaker, fastrand::f64(), now) {
-            tracing::warn!(endpoint = %member.endpoint(), "an endpoint is ejected: its calls fail");
+        if member.breaker.observe(ended, &member.callee.tuning.load().breaker, fastrand::f64(), now) {
+            let Callee { domain, metrics, .. } = &*member.callee;
+            tracing::warn!(domain, endpoint = %member.endpoint(), "an endpoint is ejected: its calls fail");
+            metrics.count_ejection(domain, &member.endpoint().to_string());
         }
         is_overloaded
     }

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 use weft_call::{Error, MeshReason, Upstream};
 use weft_discovery::Resolver;
-use weft_telemetry::Metrics;
+use weft_telemetry::{Metrics, Observed, States};
 use weft_workload_identity::{CertificateSource, WorkloadName, client_config};
 
 use crate::{
@@ -38,6 +38,7 @@ use connect::MutualTls;
 use deadline::Bounded;
 use layer::{Attempt, Layer, Stack};
 use measure::Measured;
+use member::Callee;
 use retry::{Retried, RetryBudget};
 use streams::Streams;
 use transaction::OutsideTransactions;
@@ -64,6 +65,22 @@ struct Shared {
 struct Domain {
     balancer: Arc<Balancer>,
     retries: Arc<RetryBudget>,
+    /// Tells metrics about the two.
+    _observed: Arc<Known>,
+}
+
+/// What is known of a domain that is called.
+struct Known {
+    callee: Arc<Callee>,
+    balancer: Arc<Balancer>,
+    retries: Arc<RetryBudget>,
+}
+
+impl Observed for Known {
+    fn observe(&self, states: &States) {
+        self.balancer.observe(states);
+        states.retry_budget(&self.callee.caller, &self.callee.domain, self.retries.balance(Instant::now()));
+    }
 }
 
 impl Upstreams {
@@ -98,15 +115,15 @@ impl Upstreams {
     /// The client stack, from the caller to the wire. The module of each layer says why it stands
     /// where it stands.
     #[rustfmt::skip]
-    fn stack(&self, Domain { balancer, retries }: Domain) -> impl Layer {
-        let (metrics, tuning) = (self.0.metrics.clone(), &self.0.tuning);
-        Measured { metrics, within:
+    fn stack(&self, Domain { balancer, retries, .. }: Domain) -> impl Layer {
+        let (metrics, tuning) = (&self.0.metrics, &self.0.tuning);
+        Measured::new(metrics.clone(),
         OutsideTransactions(
         Bounded(
         Streams { tuning: tuning.clone(), within:
-        Retried { budget: retries, tuning: tuning.clone(), within:
+        Retried { budget: retries, metrics: metrics.clone(), tuning: tuning.clone(), within:
         Balanced(balancer)
-        }}))}
+        }})))
     }
 
     /// Sends a gRPC request to a domain as it is, its body unread: for the edge. The caller has
@@ -120,7 +137,7 @@ impl Upstreams {
         // What passes unread may not be sent again, so it probes nobody.
         let picked = balancer.pick(Attempt::default()).ok_or_else(|| unknown(domain))?;
         let _under_way = picked.under_way();
-        let _place = picked.enter(domain, None).await?;
+        let _place = picked.enter(None).await?;
         let began = Instant::now();
         let failed = |error: tonic::transport::Error| {
             let unreachable = || Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached"));
@@ -136,20 +153,24 @@ impl Upstreams {
         if let Some(known) = domains.get(domain) {
             return Ok(known.clone());
         }
-        let opened = Domain {
-            balancer: Arc::new(self.balancer(domain)?),
-            retries: Arc::new(RetryBudget::new(self.0.tuning.clone(), Instant::now())),
-        };
+        let Shared { own, metrics, tuning, .. } = &*self.0;
+        let (caller, called) = (own.as_str().to_owned(), domain.to_owned());
+        let callee = Arc::new(Callee { caller, domain: called, metrics: metrics.clone(), tuning: tuning.clone() });
+        let balancer = Arc::new(self.balancer(&callee)?);
+        let retries = Arc::new(RetryBudget::new(tuning.clone(), Instant::now()));
+        let observed = Arc::new(Known { callee, balancer: Arc::clone(&balancer), retries: Arc::clone(&retries) });
+        metrics.watch(Arc::downgrade(&observed) as _);
+        let opened = Domain { balancer, retries, _observed: observed };
         domains.insert(domain.to_owned(), opened.clone());
         Ok(opened)
     }
 
-    fn balancer(&self, domain: &str) -> Result<Balancer, TransportError> {
+    fn balancer(&self, callee: &Arc<Callee>) -> Result<Balancer, TransportError> {
         let Shared { own, resolver, dialer, certificates, tuning, .. } = &*self.0;
-        let peer: WorkloadName = domain.parse()?;
+        let peer: WorkloadName = callee.domain.parse()?;
         let tls = client_config(Arc::clone(certificates), own, &peer)?;
         let way = MutualTls { dialer: Arc::clone(dialer), tls, tuning: tuning.clone() };
-        Ok(Balancer::new(domain, resolver.watch(domain), Arc::new(way), tuning.clone()))
+        Ok(Balancer::new(Arc::clone(callee), resolver.watch(&callee.domain), Arc::new(way)))
     }
 }
 

@@ -23,12 +23,15 @@ use std::{
 use tokio::time::Instant;
 use weft_call::{Call, Code, Deadline, Error, Idempotency, MeshReason, MethodContract, Payload, Reply, Result};
 
+use weft_telemetry::Metrics;
+
 use super::layer::{Attempt, GivingUp, Layer, Outgoing, Tried};
 use crate::tuning::{LiveTuning, RetryTuning};
 
 /// Sends calls again.
 pub(super) struct Retried<L> {
     pub(super) budget: Arc<RetryBudget>,
+    pub(super) metrics: Metrics,
     pub(super) tuning: LiveTuning,
     pub(super) within: L,
 }
@@ -59,13 +62,16 @@ impl<L: Layer> Layer for Retried<L> {
             number += 1;
             if tried.was_given_up() {
                 // Its repeat is paid for, and has waited long enough.
+                self.metrics.count_retry(method.domain, false);
                 continue;
             }
             let fits = |pause: &Duration| deadline.is_none_or(|deadline| deadline.remaining() > *pause);
             let Some(pause) = pause(&failed, number - 1, &self.tuning.load().retry).filter(fits) else { return Err(failed) };
             if !self.budget.withdraw(Instant::now()) {
+                self.metrics.count_retry_refused(method.domain);
                 return Err(failed);
             }
+            self.metrics.count_retry(method.domain, true);
             tracing::debug!(attempt = number, error = %failed, "the call is sent again");
             tokio::time::sleep(pause).await;
         }
@@ -94,6 +100,11 @@ impl RetryBudget {
     pub(super) fn new(tuning: LiveTuning, now: Instant) -> Self {
         let retries = f64::from(tuning.load().retry.budget_floor);
         Self { balance: Mutex::new(Balance { retries, counted: now }), tuning }
+    }
+
+    /// The retries that may be made now.
+    pub(super) fn balance(&self, now: Instant) -> f64 {
+        self.with(now, |retries| *retries)
     }
 
     /// A first attempt is made.
@@ -250,7 +261,7 @@ mod tests {
     async fn sent(idempotency: Idempotency, left: u64, error: fn() -> Error) -> (u32, Duration) {
         let tuning = LiveTuning::default();
         let budget = Arc::new(RetryBudget::new(tuning.clone(), Instant::now()));
-        let retried = Retried { budget, tuning, within: Failing { attempts: AtomicU32::new(0), error } };
+        let retried = Retried { budget, metrics: Metrics::new(), tuning, within: Failing { attempts: AtomicU32::new(0), error } };
         let (call, method) = (CallBuilder::new(Clock::system()).build(), fixture::contract("orders", idempotency));
         let (request, deadline) = (Payload::Message(Bytes::new()), Some(Deadline::after(Duration::from_millis(left))));
         let method = Box::leak(Box::new(method));
@@ -280,7 +291,8 @@ mod tests {
         for _ in 0..3 {
             let error = || Error::new(MeshReason::Overloaded, "").with_retry_after(Duration::ZERO);
             let within = Failing { attempts: AtomicU32::new(0), error };
-            let retried = Retried { budget: Arc::clone(&budget), tuning: tuning.clone(), within };
+            let (budget, tuning) = (Arc::clone(&budget), tuning.clone());
+            let retried = Retried { budget, metrics: Metrics::new(), tuning, within };
             let call = CallBuilder::new(Clock::system()).build();
             for _ in 0..100 {
                 let (method, request) = (fixture::method("orders"), Payload::Message(Bytes::new()));

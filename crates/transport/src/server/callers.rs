@@ -108,7 +108,7 @@ impl Server {
         let mut changes = self.admission.rules.changes();
         let mut patience = UNWELCOME;
         loop {
-            if self.admission.rules.admits_to_any(self.methods.values().copied(), peer) {
+            if self.admission.rules.admits_to_any(self.methods.values().map(|served| served.contract), peer) {
                 patience = Duration::ZERO;
                 if changes.changed().await.is_err() {
                     return std::future::pending().await;

@@ -20,10 +20,10 @@ use tracing::{Instrument, Span};
 use weft_call::{
     Call, Code, Deadline, Error, MeshReason, MethodContract, MethodKind, Payload, Reply, RequestId, Result, TraceContext,
 };
-use weft_telemetry::{Record, Side, log_call};
+use weft_telemetry::{LINES, Record, Side, end_server_span, log_call, server_span, start_trace};
 use weft_workload_identity::PeerIdentity;
 
-use super::Server;
+use super::{Served, Server};
 use crate::{
     MESSAGE_LIMIT,
     codec::Encoded,
@@ -48,24 +48,26 @@ pub(super) async fn respond(
     }
     let sent = metadata::extract(request.headers());
     let request_id = sent.request_id.clone().unwrap_or_else(RequestId::fresh);
-    let trace = sent.trace.clone().unwrap_or_else(TraceContext::start);
-    let Some(method) = server.methods.get(path).copied() else {
+    let trace = sent.trace.clone().unwrap_or_else(start_trace);
+    let Some(Served { contract: method, metrics }) = server.methods.get(path) else {
         let error = Error::new(MeshReason::MethodUnknown, "no such method is served here");
         return status_from_error(&error, &request_id).into_http();
     };
     let started = Instant::now();
-    let span = span(method, &request_id, &trace);
+    let method = *method;
+    let (lines, span) = (lines(method, &request_id, &trace), server_span(method, &trace, peer.workload.as_str()));
     let arrival = Arrival { method, peer: peer.workload.as_str(), request_id: &request_id, trace: &trace, closing };
     let mut principal = None;
-    let result = work(server, arrival, sent, request, &mut principal).instrument(span.clone()).await;
+    let result = work(server, arrival, sent, request, &mut principal).instrument(span.clone()).instrument(lines.clone()).await;
     let (response, failure) = match result {
         Ok(reply) => (answer(reply, request_id.clone()), None),
         Err(error) => (status_from_error(&error, &request_id).into_http(), Some(error)),
     };
     let peer = peer.workload.as_str();
     let code = failure.as_ref().map_or(Code::Ok, Error::code);
-    server.metrics.observe_call(Side::Server, method.domain, method.name, code, started.elapsed());
-    span.in_scope(|| {
+    metrics.observe(code, started.elapsed());
+    end_server_span(&span, code);
+    lines.in_scope(|| {
         log_cause(failure.as_ref());
         // What domains ask one another over and over is of interest only when it fails.
         if failure.is_none() && !method.serves_users() {
@@ -86,18 +88,16 @@ pub(super) async fn respond(
     response
 }
 
-fn span(method: &MethodContract, request_id: &RequestId, trace: &TraceContext) -> Span {
-    let span = tracing::info_span!(
+/// What all log lines of the call say.
+fn lines(method: &MethodContract, request_id: &RequestId, trace: &TraceContext) -> Span {
+    tracing::info_span!(
+        target: LINES,
         "call",
-        otel.kind = "server",
-        otel.name = method.path,
         request_id = request_id.as_str(),
         trace_id = trace.trace(),
         domain = method.domain,
         method = method.name,
-    );
-    weft_telemetry::adopt_parent(&span, trace);
-    span
+    )
 }
 
 /// The cause of a failure that is ours, which the caller is not told.
@@ -143,7 +143,11 @@ async fn work(
     *principal = Some(call.principal().to_string());
     let deadline = call.deadline();
     // Then it waits for its place, on its own time: what is refused here has not begun.
-    let place = server.limiter.enter(method.domain, deadline).await?;
+    let place = server.limiter.enter(method.domain, deadline).await.inspect_err(|error| {
+        if error.reason() == Some(MeshReason::Overloaded) {
+            server.metrics.count_shed(Side::Server, method.domain);
+        }
+    })?;
     let began = Instant::now();
     // Streams have a life instead of a deadline, and hold no place once they are open.
     let (place, life) = match method.kind {

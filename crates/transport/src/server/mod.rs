@@ -16,7 +16,7 @@ use tonic_health::{
     server::{HealthReporter, HealthService},
 };
 use weft_call::{MethodContract, Replays, Service};
-use weft_telemetry::Metrics;
+use weft_telemetry::{MethodMetrics, Metrics, Observed, Side, States};
 use weft_workload_identity::{CertificateSource, WorkloadName, server_config};
 
 use crate::{concurrency::Limiter, error::TransportError, socket::Listener, stream::StreamLife, tuning::LiveTuning};
@@ -42,10 +42,16 @@ impl Default for Limits {
     }
 }
 
+/// A method that is served.
+struct Served {
+    contract: &'static MethodContract,
+    metrics: MethodMetrics,
+}
+
 /// One domain on its port.
 pub struct Server {
     service: Arc<dyn Service>,
-    methods: HashMap<&'static str, &'static MethodContract>,
+    methods: HashMap<&'static str, Served>,
     replays: Arc<dyn Replays>,
     admission: Admission,
     certificates: Arc<dyn CertificateSource>,
@@ -94,7 +100,11 @@ impl Server {
         let contract = service.contract();
         let workload: WorkloadName = contract.domain.parse()?;
         let tls = server_config(Arc::clone(&certificates), &workload)?;
-        let methods = contract.methods.iter().map(|method| (method.path, method)).collect();
+        let served = |contract: &'static MethodContract| {
+            let metrics = metrics.method(Side::Server, contract.domain, contract.name);
+            (contract.path, Served { contract, metrics })
+        };
+        let methods = contract.methods.iter().map(served).collect();
         let readiness = ServerHealth { reporter: HealthReporter::new(), service: contract.name };
         let health = HealthServer::new(HealthService::from_health_reporter(readiness.reporter.clone()));
         let server = Self {
@@ -121,7 +131,16 @@ impl Server {
     /// Serves until `stop` is cancelled, then drains: no new connection, GOAWAY on the old ones, and
     /// a limit of time for the calls under way.
     pub async fn serve(self, listener: impl Listener, stop: CancellationToken) {
-        connection::accept(Arc::new(self), listener, stop).await;
+        let server = Arc::new(self);
+        server.metrics.watch(Arc::downgrade(&server) as _);
+        connection::accept(server, listener, stop).await;
+    }
+}
+
+impl Observed for Server {
+    fn observe(&self, states: &States) {
+        let limiter = &self.limiter;
+        states.serving(self.service.contract().domain, limiter.in_flight(), limiter.limit(), limiter.waiting());
     }
 }
 

@@ -1,0 +1,123 @@
+//! The spans of calls, by OpenTelemetry's semantic conventions for RPC.
+//!
+//! Rule: a span is made only for a trace that is recorded; otherwise there is none, and it costs a
+//! look at the flags. These spans are for traces alone: log lines have the fields of a span of their
+//! own, which says what people search for.
+
+use opentelemetry::trace::TraceContextExt;
+use tracing::{Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use weft_call::{Code, MethodContract, TraceContext};
+
+use crate::{propagation::adopt_parent, sampling::is_sampled};
+
+/// The target of spans that are for traces alone.
+pub(crate) const TRACE: &str = "weft::trace";
+/// The target of spans that are for log lines alone.
+pub const LINES: &str = "weft::call";
+
+/// The span of a call to another domain. Its parent is the span around it, or else the call's.
+pub fn client_span(method: &MethodContract, trace: &TraceContext) -> Span {
+    if !is_sampled(trace) {
+        return Span::none();
+    }
+    let span = tracing::info_span!(
+        target: TRACE,
+        "call",
+        otel.name = name(method),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        rpc.system = "grpc",
+        rpc.service = method.service,
+        rpc.method = method.name,
+        rpc.grpc.status_code = Empty,
+        peer.service = method.domain,
+        server.address = Empty,
+        server.port = Empty,
+        error.type = Empty,
+    );
+    if !is_inside(trace) {
+        adopt_parent(&span, trace);
+    }
+    span
+}
+
+/// The span of a call that a domain serves to `peer`, which its certificate names. Its parent is the
+/// caller's.
+pub fn server_span(method: &MethodContract, trace: &TraceContext, peer: &str) -> Span {
+    if !is_sampled(trace) {
+        return Span::none();
+    }
+    let span = tracing::info_span!(
+        target: TRACE,
+        parent: None,
+        "call",
+        otel.name = name(method),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        rpc.system = "grpc",
+        rpc.service = method.service,
+        rpc.method = method.name,
+        rpc.grpc.status_code = Empty,
+        peer.service = peer,
+        error.type = Empty,
+    );
+    adopt_parent(&span, trace);
+    span
+}
+
+/// The span of one run of a job.
+pub fn job_span(domain: &str, job: &str, trace: &TraceContext) -> Span {
+    if !is_sampled(trace) {
+        return Span::none();
+    }
+    let span = tracing::info_span!(
+        target: TRACE,
+        parent: None,
+        "job",
+        otel.name = format!("{domain}/{job}"),
+        otel.kind = "internal",
+        otel.status_code = Empty,
+        error.type = Empty,
+    );
+    adopt_parent(&span, trace);
+    span
+}
+
+/// Says which endpoint a call is sent to; the last one stands.
+pub fn record_endpoint(span: &Span, host: &str, port: u16) {
+    span.record("server.address", host);
+    span.record("server.port", port);
+}
+
+/// Says how the call ended that a client span is of: every failure is an error to its caller.
+pub fn end_client_span(span: &Span, code: Code) {
+    end(span, code, code != Code::Ok);
+}
+
+/// Says how the call ended that a server or job span is of: an error only if the server is to blame.
+pub fn end_server_span(span: &Span, code: Code) {
+    let ours = [Code::Unknown, Code::DeadlineExceeded, Code::Unimplemented, Code::Internal, Code::Unavailable, Code::DataLoss];
+    end(span, code, ours.contains(&code));
+}
+
+fn end(span: &Span, code: Code, is_error: bool) {
+    if span.is_disabled() {
+        return;
+    }
+    span.record("rpc.grpc.status_code", code.number());
+    if is_error {
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", code.name());
+    }
+}
+
+/// `weft.orders.v1.Orders/GetOrder`
+fn name(method: &MethodContract) -> &'static str {
+    method.path.trim_start_matches('/')
+}
+
+/// True if the span around is of the trace.
+fn is_inside(trace: &TraceContext) -> bool {
+    Span::current().context().span().span_context().trace_id().to_bytes() == trace.trace_id
+}
