@@ -5,7 +5,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use sqlx::PgPool;
 use tokio::sync::Notify;
+use tracing::{Instrument, Span};
 use weft_call::{Answer, BoxFuture, Call, Error, Idempotency, Replays, Result, Scope, transaction};
+use weft_telemetry::store_span;
 
 use crate::{
     PageTokens, Read, Settings, StoreError, Tx,
@@ -63,6 +65,15 @@ impl Store {
         self.inner.domain
     }
 
+    /// The span of work on the records; none unless the call's trace is recorded.
+    fn span(&self, call: &Call, operation: &'static str) -> Span {
+        let system = match self.inner.backend {
+            Backend::Postgres { .. } => "postgresql",
+            Backend::Sqlite(_) => "sqlite",
+        };
+        store_span(self.inner.domain, system, operation, call.trace())
+    }
+
     /// Page tokens of this domain, which all its replicas can open.
     pub fn page_tokens(&self) -> &PageTokens {
         &self.page_tokens
@@ -80,11 +91,14 @@ impl Store {
         F: FnOnce(Read) -> R + Send,
         R: Future<Output = Result<T>> + Send,
     {
-        let open = Open::new(self.begin(call, Mode::Read).await?);
-        let outcome = transaction::hold(work(open.read())).await;
-        // Its rollback is not waited for: it is made when the connection returns to the pool.
-        drop(open.close().await?);
-        outcome
+        let reading = async {
+            let open = Open::new(self.begin(call, Mode::Read).await?);
+            let outcome = transaction::hold(work(open.read())).await;
+            // Its rollback is not waited for: it is made when the connection returns to the pool.
+            drop(open.close().await?);
+            outcome
+        };
+        reading.instrument(self.span(call, "read")).await
     }
 
     /// Runs `work` in a serializable transaction and commits what it did if it returns `Ok`.
@@ -107,7 +121,7 @@ impl Store {
             encode: T::to_bytes,
             decode: |bytes| T::from_bytes(bytes).map_err(|error| StoreError::AnswerUnreadable(error.into())),
         });
-        self.repeat(call, keyed.as_ref(), Mode::Write, &work).await
+        self.repeat(call, keyed.as_ref(), Mode::Write, &work).instrument(self.span(call, "write")).await
     }
 
     /// The same for work that is no method's answer, as in jobs and event consumers. A KEYED method
@@ -121,7 +135,7 @@ impl Store {
         if let Some(key) = Key::of(call) {
             return Err(StoreError::KeyedWritesOnce { method: key.method() }.into());
         }
-        self.repeat(call, None, Mode::Write, &work).await
+        self.repeat(call, None, Mode::Write, &work).instrument(self.span(call, "write")).await
     }
 
     /// For the mesh's own queues: work that takes entries in turn, under row locks alone. On PostgreSQL

@@ -39,5 +39,5 @@ pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
 pub use metrics::{EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, Side, States};
 pub use propagation::{adopt_parent, current};
 pub use sampling::{is_sampled, start_trace};
-pub use spans::{LINES, client_span, end_client_span, end_server_span, job_span, record_endpoint, server_span};
+pub use spans::{LINES, client_span, end_client_span, end_server_span, job_span, record_endpoint, server_span, store_span};
 pub use upkeep::Upkeep;

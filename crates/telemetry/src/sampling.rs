@@ -10,13 +10,16 @@ use weft_call::TraceContext;
 /// The lowest bit of the flags: the trace is recorded (W3C trace context, 3.3).
 const SAMPLED: u8 = 1;
 
-/// Traces whose id is below this are recorded; the ids are 63 bits wide here.
-static BELOW: AtomicU64 = AtomicU64::new(1 << 63);
+/// Of a trace's id the last 56 bits are random (W3C trace context level 2, "random trace id").
+const RANDOM: u64 = 1 << 56;
+
+/// Traces whose random bits are below this are recorded.
+static BELOW: AtomicU64 = AtomicU64::new(RANDOM);
 
 /// Records this share of the traces that begin from now on, 0 to 1.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 2^63")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 2^56")]
 pub(crate) fn set_ratio(ratio: f64) {
-    BELOW.store((ratio.clamp(0.0, 1.0) * (1_u64 << 63) as f64) as u64, Ordering::Relaxed);
+    BELOW.store((ratio.clamp(0.0, 1.0) * RANDOM as f64) as u64, Ordering::Relaxed);
 }
 
 /// A new trace, recorded or not as the ratio says.
@@ -29,11 +32,10 @@ pub fn is_sampled(trace: &TraceContext) -> bool {
     trace.flags & SAMPLED != 0
 }
 
-/// By the id, as OpenTelemetry's `TraceIdRatioBased` decides.
 fn decided(mut trace: TraceContext, below: u64) -> TraceContext {
     let mut low = [0; 8];
     low.copy_from_slice(&trace.trace_id[8..]);
-    let sampled = u64::from_be_bytes(low) >> 1 < below;
+    let sampled = u64::from_be_bytes(low) % RANDOM < below;
     trace.flags = if sampled { trace.flags | SAMPLED } else { trace.flags & !SAMPLED };
     trace
 }
@@ -45,9 +47,9 @@ mod tests {
     #[test]
     fn the_ratio_is_the_share_of_recorded_traces() {
         let share = |below: u64| (0..10_000).filter(|_| is_sampled(&decided(TraceContext::start(), below))).count();
-        assert_eq!(share(1 << 63), 10_000);
+        assert_eq!(share(RANDOM), 10_000);
         assert_eq!(share(0), 0);
-        let half = share(1 << 62);
+        let half = share(RANDOM / 2);
         assert!((4_500..5_500).contains(&half), "{half}");
     }
 }

@@ -84,6 +84,26 @@ pub fn job_span(domain: &str, job: &str, trace: &TraceContext) -> Span {
     span
 }
 
+/// The span of work on a domain's records: `operation` is `read` or `write`.
+pub fn store_span(domain: &str, system: &'static str, operation: &'static str, trace: &TraceContext) -> Span {
+    if !is_sampled(trace) {
+        return Span::none();
+    }
+    let span = tracing::info_span!(
+        target: TRACE,
+        "store",
+        otel.name = operation,
+        otel.kind = "client",
+        db.system.name = system,
+        db.namespace = domain,
+        db.operation.name = operation,
+    );
+    if !is_inside(trace) {
+        adopt_parent(&span, trace);
+    }
+    span
+}
+
 /// Says which endpoint a call is sent to; the last one stands.
 pub fn record_endpoint(span: &Span, host: &str, port: u16) {
     span.record("server.address", host);

@@ -46,6 +46,7 @@ async fn spans_reach_the_collector_by_shutdown() {
     let span = tracing::info_span!("call", domain = "orders");
     adopt_parent(&span, &TraceContext::start());
     span.in_scope(|| tracing::info!("inside"));
+    drop(span);
     tracing::info_span!("of no trace").in_scope(|| ());
     tracing::info_span!(target: "h2::codec", "noise").in_scope(|| ());
     guard.shutdown().await.unwrap();
