@@ -16,6 +16,7 @@ pub struct Domain {
     pub(crate) contract: &'static Contract,
     pub(crate) schema: DomainSchema,
     pub(crate) port: Option<u16>,
+    pub(crate) suite: Option<&'static str>,
     pub(crate) job_names: Vec<(&'static str, Duration)>,
     pub(crate) start: Start,
 }
@@ -66,6 +67,18 @@ impl Domain {
     /// The port that [`Domain::port`] set.
     pub fn default_port(&self) -> Option<u16> {
         self.port
+    }
+
+    /// The suite that it belongs to, such as `commerce`: domains of a suite may be deployed together.
+    #[must_use]
+    pub fn suite(mut self, suite: &'static str) -> Self {
+        self.suite = Some(suite);
+        self
+    }
+
+    /// The suite that [`Domain::suite`] set; a domain without one is a suite of its own.
+    pub fn suite_name(&self) -> &'static str {
+        self.suite.unwrap_or_else(|| self.name())
     }
 }
 
@@ -150,7 +163,7 @@ impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
             let jobs = jobs.into_iter().map(|spec| spec.ready(C::CONTRACT.domain, &handler)).collect();
             Ok(Started { service: C::service(handler), jobs })
         };
-        Domain { contract: C::CONTRACT, schema, port: None, job_names, start: Box::new(start) }
+        Domain { contract: C::CONTRACT, schema, port: None, suite: None, job_names, start: Box::new(start) }
     }
 }
 

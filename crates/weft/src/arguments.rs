@@ -54,14 +54,39 @@ pub(crate) enum Command {
         /// Only tell what is pending, and fail if anything is
         #[arg(long)]
         check: bool,
+        /// With --check: seconds to wait until nothing is pending any more
+        #[arg(long, value_name = "SECONDS", default_value_t = 0, requires = "check")]
+        wait: u64,
     },
     /// Show the configuration and where each value comes from, without secrets
     Config,
+    /// Issue and renew certificates, inside a pod of Kubernetes
+    #[command(arg_required_else_help = false)]
+    Certificates {
+        #[command(subcommand)]
+        what: Certificates,
+    },
     /// Write something to begin with
     #[command(arg_required_else_help = false)]
     New {
         #[command(subcommand)]
         what: New,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Certificates {
+    /// Issue what is missing or half over, by an authority that is made if there is none
+    Renew {
+        /// What the names of the Secrets begin with: PREFIX-authority, PREFIX-DOMAIN-certificate
+        #[arg(long, value_name = "PREFIX")]
+        secrets: String,
+    },
+    /// Delete the certificates; the authority stays
+    Remove {
+        /// What the names of the Secrets begin with
+        #[arg(long, value_name = "PREFIX")]
+        secrets: String,
     },
 }
 

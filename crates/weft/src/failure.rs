@@ -10,7 +10,7 @@ use weft_store::StoreError;
 use weft_telemetry::TelemetryError;
 use weft_transport::TransportError;
 
-use crate::new::NewError;
+use crate::{certificates::CertificatesError, new::NewError};
 
 /// `EX_USAGE` of sysexits.
 const USAGE: u8 = 64;
@@ -42,6 +42,8 @@ pub(crate) enum Failure {
     Migrations { domain: &'static str, source: StoreError },
     #[error("{count} migrations are pending: run `{program} migrate`")]
     Pending { count: usize, program: String },
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
     #[error(transparent)]
     New(#[from] NewError),
     #[error("the process cannot start its threads or hear signals")]

@@ -5,8 +5,8 @@ use std::{ffi::OsString, io::Write, path::Path};
 use weft_mesh::Domain;
 
 use crate::{
-    arguments::{self, Arguments, Asked, Command, New},
-    configure,
+    arguments::{self, Arguments, Asked, Certificates, Command, New},
+    certificates, configure,
     failure::Failure,
     graph, migrate, new, process,
     routes::{self, Form},
@@ -31,9 +31,20 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
             let loaded = configure::load(&settings, &domains)?.loaded;
             write!(out, "{}", loaded.render()).map_err(Failure::Output)
         }
-        Command::Migrate { check } => {
+        Command::Migrate { check, wait } => {
             let config = configure::load(&settings, &domains)?.loaded.config;
-            process::run(&config, &program, |_| migrate::run(&config, &domains, check, &called, out))
+            let mode = migrate::Mode::of(check, wait);
+            process::run(&config, &program, |_| migrate::run(&config, &domains, mode, &called, out))
+        }
+        Command::Certificates { what } => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            let work = async {
+                match what {
+                    Certificates::Renew { secrets } => certificates::renew(&config, &domains, &secrets, out).await,
+                    Certificates::Remove { secrets } => certificates::remove(&domains, &secrets, out).await,
+                }
+            };
+            process::run(&config, &program, |_| work)
         }
         Command::Up => {
             let configured = configure::load(&settings, &domains)?;

@@ -1,8 +1,12 @@
-//! The domains of this repository and their ports: the one table of both.
+//! The domains of this repository, their suites and their ports: the one table of all three.
 
 use weft::Domain;
 
-/// Every domain, with the port that it listens on unless the configuration says another.
+/// Every domain, with its suite and the port that it listens on unless the configuration says another.
 pub(crate) fn domains() -> Vec<Domain> {
-    vec![weft_auth::domain().port(8081), weft_catalog::domain().port(8090), weft_orders::domain().port(8091)]
+    vec![
+        weft_auth::domain().suite("identity").port(8081),
+        weft_catalog::domain().suite("commerce").port(8090),
+        weft_orders::domain().suite("commerce").port(8091),
+    ]
 }

@@ -8,8 +8,22 @@ use weft_mesh::Domain;
 
 #[derive(Serialize)]
 struct Routes {
+    domains: Vec<Served>,
     methods: Vec<Method>,
     jobs: Vec<Job>,
+}
+
+/// A domain, as whoever deploys it needs to know it.
+#[derive(Serialize)]
+struct Served {
+    name: &'static str,
+    /// Domains of one suite may be deployed together.
+    suite: &'static str,
+    /// Where it listens unless the configuration says another; null for a free port.
+    port: Option<u16>,
+    services: Vec<&'static str>,
+    /// The domains that it may call.
+    calls: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -70,9 +84,10 @@ struct Job {
 }
 
 pub(super) fn render(domains: &[Domain]) -> Result<String, serde_json::Error> {
+    let served = domains.iter().map(|domain| Served::of(domain, domains)).collect();
     let methods = domains.iter().map(Domain::contract).flat_map(methods).collect();
     let jobs = domains.iter().flat_map(jobs).collect();
-    serde_json::to_string_pretty(&Routes { methods, jobs })
+    serde_json::to_string_pretty(&Routes { domains: served, methods, jobs })
 }
 
 fn methods(contract: &'static Contract) -> impl Iterator<Item = Method> {
@@ -82,6 +97,23 @@ fn methods(contract: &'static Contract) -> impl Iterator<Item = Method> {
 fn jobs(domain: &Domain) -> impl Iterator<Item = Job> {
     let name = domain.name();
     domain.jobs().iter().map(move |(job, period)| Job { domain: name, job, period_ms: period.as_millis(), system: job })
+}
+
+impl Served {
+    fn of(domain: &Domain, all: &[Domain]) -> Self {
+        let services = domain.contract().services;
+        let called = |other: &&Domain| {
+            let mut theirs = other.contract().services.iter();
+            theirs.any(|service| services.iter().any(|own| own.calls.contains(&service.name)))
+        };
+        Self {
+            name: domain.name(),
+            suite: domain.suite_name(),
+            port: domain.default_port(),
+            services: services.iter().map(|service| service.name).collect(),
+            calls: all.iter().filter(called).map(Domain::name).collect(),
+        }
+    }
 }
 
 impl Method {
