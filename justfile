@@ -59,6 +59,27 @@ proof:
     bash build-support/scenarios/crash.sh sqlite --orders 6000 --kills 100
     bash build-support/scenarios/crash.sh postgresql --orders 6000 --kills 100
 
+# Write the table of domains that the chart is looped over.
+chart-domains:
+    cargo run --locked --quiet -- routes --json | jq '{domains}' > k8s/chart/weft/domains.json
+
+# Write plain manifests of the chart, for those without Helm: `just manifests domains` for a Deployment a domain.
+manifests form="one":
+    helm template weft k8s/chart/weft --kube-version 1.34.0 --set form={{ form }}
+
+# Build the image and those it stands on, without an engine.
+image name="docker.io/library/weft:dev":
+    bash build-support/docker/image.sh build {{ name }}
+    bash build-support/docker/image.sh base docker.io/library/postgres:16
+
+# Install the chart on a real Kubernetes of this machine, and count what is lost while pods come and go.
+cluster *forms:
+    bash build-support/cluster/prove.sh {{ forms }}
+
+# Drive a mixed scenario at a set rate against a running weft: `just load --url http://localhost:8080 --rate 200`.
+load *arguments:
+    cargo run --locked --release -p weft-load -- {{ arguments }}
+
 # Measure the transcoder against its peers in one run, and write docs/benchmarks.md.
 bench-transcode:
     cargo run --locked --release -p weft-bench-transcode -- --write docs/benchmarks.md

@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Builds the image without an engine, by buildah, and tells its size.
+#
+#   image.sh build [NAME]       build NAME (default: docker.io/library/weft:dev) and write it to IMAGE_FOLDER
+#   image.sh base NAME          make a base image from Debian's packages under its usual name, unless it is there, and write it
+#
+# Where a registry can be reached `docker build` does the same. Here base images are made from Debian's packages and the
+# Rust toolchain of this machine: what differs from the published ones is who packed the same files. Needs root, and Debian's
+# buildah and debootstrap. IMAGE_FOLDER (default: a folder of the user's cache) gets NAME as a docker-archive.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+folder="${IMAGE_FOLDER:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/images}"
+export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
+RUST_IMAGE="$(sed -n 's/^ARG RUST_IMAGE=//p' build-support/docker/Dockerfile)"
+RUNTIME_IMAGE="$(sed -n 's/^ARG RUNTIME_IMAGE=//p' build-support/docker/Dockerfile)"
+POSTGRESQL_IMAGE=docker.io/library/postgres:16
+# Pods and containers run as this user.
+NONROOT=65532
+
+for tool in buildah debootstrap; do
+    command -v "$tool" >/dev/null || {
+        echo "image: $tool is missing; run: apt-get install buildah debootstrap" >&2
+        exit 1
+    }
+done
+
+# The site that this machine takes Debian's packages from.
+debian_site() {
+    # shellcheck disable=SC2016 # apt's own placeholder
+    apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' | head -n 1
+}
+
+# commit NAME FOLDER OPTION...: an image of one layer with what a folder holds.
+commit() {
+    local name="$1" root="$2" container
+    shift 2
+    container="$(buildah from scratch)"
+    buildah copy --quiet "$container" "$root" / >/dev/null
+    [[ $# -eq 0 ]] || buildah config "$@" "$container"
+    buildah commit --quiet --rm "$container" "$name" >/dev/null
+}
+
+# unpack ROOT PACKAGE...: the files of packages, without running their scripts.
+unpack() {
+    local root="$1" archives
+    shift
+    archives="$(mktemp -d)"
+    (cd "$archives" && apt-get download -qq "$@" >/dev/null 2>&1) || {
+        echo "image: apt-get cannot download $*" >&2
+        return 1
+    }
+    for package in "$archives"/*.deb; do dpkg-deb --extract "$package" "$root"; done
+    rm -rf "$archives"
+}
+
+make_rust() {
+    local root="$1" toolchain
+    toolchain="$(rustc --print sysroot)"
+    debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates bookworm "$root" "$(debian_site)" >"$root.log" 2>&1 || {
+        tail -n 20 "$root.log" >&2
+        return 1
+    }
+    rm -rf "$root.log" "$root"/var/cache/apt/archives/*.deb
+    mkdir -p "$root/usr/local/cargo"
+    # Its documentation is a third of it.
+    tar -C "$toolchain" --exclude=./share -cf - . | tar -C "$root/usr/local" --no-same-owner -xf -
+    # Whoever signs for the packages' registries here does so inside too.
+    cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+}
+
+make_runtime() {
+    local root="$1"
+    mkdir -p "$root"
+    unpack "$root" base-files libc6 libgcc-s1 ca-certificates tzdata netbase
+    mkdir -p "$root/etc/ssl/certs" "$root/tmp" "$root/data" "$root/home/nonroot"
+    find "$root/usr/share/ca-certificates" -name '*.crt' -print0 | sort -z | xargs -0 cat >"$root/etc/ssl/certs/ca-certificates.crt"
+    printf 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:%s:%s:nonroot:/home/nonroot:/sbin/nologin\n' $NONROOT $NONROOT >"$root/etc/passwd"
+    printf 'root:x:0:\nnonroot:x:%s:\n' $NONROOT >"$root/etc/group"
+    chmod 1777 "$root/tmp"
+    chown $NONROOT:$NONROOT "$root/data" "$root/home/nonroot"
+    rm -rf "$root"/usr/share/{doc,man,locale,lintian,zoneinfo/right} "$root"/usr/lib/x86_64-linux-gnu/gconv
+}
+
+# As the official image is used: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB, POSTGRES_INITDB_ARGS, PGDATA. Debian's version.
+make_postgresql() {
+    local root="$1"
+    debootstrap --variant=minbase --include=postgresql,ca-certificates bookworm "$root" "$(debian_site)" >"$root.log" 2>&1 || {
+        tail -n 20 "$root.log" >&2
+        return 1
+    }
+    rm -rf "$root.log" "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/postgresql "$root"/usr/share/{doc,man,locale}
+    sed -i '/^postgres:/d' "$root/etc/passwd"
+    echo 'postgres:x:999:999::/var/lib/postgresql:/bin/sh' >>"$root/etc/passwd"
+    mkdir -p "$root/var/lib/postgresql/data"
+    chown -R 999:999 "$root/var/lib/postgresql" "$root/var/run/postgresql"
+    for tool in postgres initdb pg_ctl pg_isready psql pg_dump; do
+        ln -sf "/usr/lib/postgresql/15/bin/$tool" "$root/usr/local/bin/$tool"
+    done
+    install -m 755 build-support/docker/postgresql-entrypoint.sh "$root/usr/local/bin/docker-entrypoint.sh"
+}
+
+base() {
+    local name="$1" root
+    buildah inspect --type image "$name" >/dev/null 2>&1 && return
+    root="$(mktemp -d /tmp/weft-image.XXXXXX)"
+    case "$name" in
+    "$RUST_IMAGE")
+        make_rust "$root"
+        commit "$name" "$root" --env PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --env CARGO_HOME=/usr/local/cargo
+        ;;
+    "$RUNTIME_IMAGE")
+        make_runtime "$root"
+        commit "$name" "$root" --user $NONROOT:$NONROOT --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+        ;;
+    "$POSTGRESQL_IMAGE")
+        make_postgresql "$root"
+        commit "$name" "$root" --user 999:999 --entrypoint '["/usr/local/bin/docker-entrypoint.sh"]' --port 5432
+        ;;
+    *)
+        echo "image: no recipe for $name" >&2
+        exit 1
+        ;;
+    esac
+    rm -rf "$root"
+    echo "image: made $name"
+}
+
+# archive NAME: writes an image where those who import it find it, and prints the file's name.
+archive() {
+    local file
+    file="$folder/$(tr '/:' '__' <<<"$1").tar"
+    mkdir -p "$folder"
+    rm -f "$file"
+    buildah push --quiet "$1" "docker-archive:$file:$1" >/dev/null
+    echo "$file"
+}
+
+build() {
+    local name="$1" file size
+    base "$RUST_IMAGE"
+    base "$RUNTIME_IMAGE"
+    mkdir -p "$folder"
+    buildah bud --quiet --pull-never --layers=false --file build-support/docker/Dockerfile --tag "$name" . >"$folder/build.log" 2>&1 || {
+        tail -n 40 "$folder/build.log" >&2
+        exit 1
+    }
+    file="$(archive "$name")"
+    size="$(stat --format=%s "$file")"
+    echo "image: $name is $((size / 1000000)) MB, in $file"
+    if ((size > 60000000)); then
+        echo "image: it is to stay under 60 MB" >&2
+        exit 1
+    fi
+}
+
+case "${1:-}" in
+build) build "${2:-docker.io/library/weft:dev}" ;;
+base)
+    base "$2"
+    archive "$2"
+    ;;
+*)
+    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    exit 2
+    ;;
+esac
