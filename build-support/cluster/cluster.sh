@@ -10,8 +10,8 @@
 #   cluster.sh exec CMD...           run kubectl, helm, curl, .. inside (KUBECONFIG set, pods and services reachable)
 #   cluster.sh down                  stop everything and remove $HERE
 set -euo pipefail
-# shellcheck source=build-support/tools.env
-source "$(dirname "${BASH_SOURCE[0]}")/../tools.env"
+# shellcheck source=build-support/tools.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../tools.sh"
 KUBE=v$KUBERNETES_VERSION
 TOOLS=${TOOLS:-$HOME/.cache/weft-cluster/$KUBE}
 HERE=${CLUSTER_DIR:-/tmp/weft-cluster}
@@ -54,7 +54,7 @@ tools() {
       k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubelet,kube-proxy,kubectl}
   fi
   [ -x "$TOOLS/coredns" ] || GOBIN="$TOOLS" go install "github.com/coredns/coredns@v$COREDNS_VERSION"
-  [ -x "$TOOLS/helm" ] || GOBIN="$TOOLS" go install "helm.sh/helm/v3/cmd/helm@v$HELM_VERSION"
+  tools_install helm
 }
 
 image() { # a docker-archive of one layer, made by hand: no engine is needed
