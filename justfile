@@ -45,10 +45,11 @@ lock:
     cargo metadata --format-version 1 > /dev/null
     cargo metadata --format-version 1 --manifest-path examples/greeter/Cargo.toml > /dev/null
 
-# Check the Dockerfile, and the chart without a cluster: lint, six sets of values, callers, restrictions.
+# Check the Dockerfile, the systemd unit, and the chart without a cluster: lint, six sets of values, callers, restrictions.
 lint-deployment:
     hadolint build-support/docker/Dockerfile
     bash build-support/cluster/chart.sh
+    bash build-support/systemd/check.sh
 
 # Every test, with the servers they need.
 test:

@@ -2,7 +2,7 @@
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
 #   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny consul curl grpcurl hadolint helm jq just postgresql
-#                                           python3-yaml redis shellcheck
+#                                           python3-yaml redis shellcheck systemd
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -146,6 +146,7 @@ tools_install_jq() { tools_program jq || tools_debian jq; }
 tools_install_redis() { tools_program redis-server || tools_debian redis-server; }
 # For the system's own Python, whatever else is on the PATH.
 tools_install_python3-yaml() { /usr/bin/python3 -c 'import yaml' 2>/dev/null || tools_debian python3-yaml; }
+tools_install_systemd() { tools_program systemd-analyze || tools_debian systemd; }
 tools_install_shellcheck() { tools_program shellcheck || tools_debian shellcheck; }
 # Debian keeps PostgreSQL's server programs off the PATH.
 tools_install_postgresql() { tools_program "$(tools_postgresql_bin)/initdb" || tools_debian postgresql; }
