@@ -2,18 +2,19 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
 use secrecy::SecretString;
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
 
 use crate::{
     DomainSchema, PageTokens, Store, StoreError, migrate, postgres,
-    postgres::Roles,
+    postgres::{Pool, Roles},
     sqlite,
     store::{Backend, Inner, Texts},
 };
@@ -64,14 +65,23 @@ pub struct Databases {
 #[derive(Clone, Debug)]
 enum Kind {
     Postgres {
-        pool: PgPool,
-        options: Box<PgConnectOptions>,
-        migration: Box<PgConnectOptions>,
+        pool: Pool,
+        migration: Migration,
     },
     /// The files that are open, by domain: a second writer of one file would only wait for the first.
     Sqlite {
         files: Arc<Mutex<BTreeMap<&'static str, sqlite::Pools>>>,
     },
+}
+
+/// Who migrates. The driver's own `Debug` shows the password.
+#[derive(Clone)]
+struct Migration(Box<PgConnectOptions>);
+
+impl fmt::Debug for Migration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Migration").field(&postgres::describe(&self.0)).finish()
+    }
 }
 
 impl Databases {
@@ -84,8 +94,7 @@ impl Databases {
                 None => options.clone(),
             };
             drop(postgres::connect(&options, settings.acquire_timeout).await?);
-            let pool = postgres::pool(options.clone(), settings);
-            Kind::Postgres { pool, options: Box::new(options), migration: Box::new(migration) }
+            Kind::Postgres { pool: Pool::new(options, settings), migration: Migration(Box::new(migration)) }
         } else {
             sqlite::make_folder(&settings.data_dir)?;
             Kind::Sqlite { files: Arc::default() }
@@ -98,9 +107,9 @@ impl Databases {
     pub async fn migrate(&self, schema: &DomainSchema) -> Result<(), StoreError> {
         schema.check_names()?;
         match &self.kind {
-            Kind::Postgres { options, migration, .. } => {
-                let connection = postgres::connect(migration, self.settings.acquire_timeout).await?;
-                migrate::postgres::run(connection, options.get_username(), schema).await
+            Kind::Postgres { pool, migration: Migration(options) } => {
+                let connection = postgres::connect(options, self.settings.acquire_timeout).await?;
+                migrate::postgres::run(connection, pool.options().get_username(), schema).await
             }
             Kind::Sqlite { .. } => {
                 let file = sqlite::file(&self.settings.data_dir, schema.domain());
@@ -113,7 +122,7 @@ impl Databases {
     pub async fn pending(&self, schema: &DomainSchema) -> Result<Vec<String>, StoreError> {
         schema.check_names()?;
         match &self.kind {
-            Kind::Postgres { pool, options, .. } => migrate::postgres::pending(pool, &postgres::describe(options), schema).await,
+            Kind::Postgres { pool, .. } => migrate::postgres::pending(pool, &postgres::describe(&pool.options()), schema).await,
             Kind::Sqlite { .. } => {
                 let file = sqlite::file(&self.settings.data_dir, schema.domain());
                 migrate::sqlite::pending(&file, schema).await
@@ -128,9 +137,9 @@ impl Databases {
             return Err(StoreError::MigrationsPending { domain: schema.domain(), pending });
         }
         let (backend, database) = match &self.kind {
-            Kind::Postgres { pool, options, .. } => {
+            Kind::Postgres { pool, .. } => {
                 let backend = Backend::Postgres { pool: pool.clone(), roles: Roles::of(schema.domain()) };
-                (backend, postgres::describe(options))
+                (backend, postgres::describe(&pool.options()))
             }
             Kind::Sqlite { files } => {
                 let file = sqlite::file(&self.settings.data_dir, schema.domain());
@@ -155,6 +164,20 @@ impl Databases {
         let inner = Arc::new(inner);
         let page_tokens = PageTokens::load(&inner).await?;
         Ok(Store::new(inner, page_tokens))
+    }
+
+    /// Logs in by the user and password of `url` from now on; connections that are open stay. Between this and the
+    /// server's own change, in whichever order they come, no work fails for want of a login; see the pool. Without
+    /// PostgreSQL there is nobody to log in.
+    pub fn rotate_login(&self, url: &SecretString) -> Result<(), StoreError> {
+        let Kind::Postgres { pool, .. } = &self.kind else { return Ok(()) };
+        let options = postgres::options(url, "database.url")?;
+        let (here, there) = (postgres::describe(&pool.options()), postgres::describe(&options));
+        if here != there {
+            return Err(StoreError::OtherDatabase { here, there });
+        }
+        pool.rotate(options);
+        Ok(())
     }
 
     /// Closes every connection, once the work on it is done.

@@ -59,6 +59,22 @@ pub enum StoreError {
         /// What the database said.
         source: sqlx::Error,
     },
+    /// The connection broke in a statement; nothing was written.
+    #[error("the connection broke in statement {statement}")]
+    Broken {
+        /// The statement.
+        statement: &'static str,
+        /// What the driver said.
+        source: sqlx::Error,
+    },
+    /// A new address leads to another database than the one that is open.
+    #[error("the new database.url leads to {there} and not to {here}: that needs a restart")]
+    OtherDatabase {
+        /// The database that is open.
+        here: String,
+        /// The one of the new address.
+        there: String,
+    },
     /// The database refused a statement.
     #[error("statement {statement} failed")]
     Statement {
@@ -273,10 +289,11 @@ impl StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let reason = match &error {
-            StoreError::Unreachable { .. } | StoreError::Busy { .. } | StoreError::CommitUnknown(_) => {
-                MeshReason::StoreUnavailable
-            }
-            StoreError::StatementTimeout { .. } => MeshReason::StoreUnavailable,
+            StoreError::Unreachable { .. }
+            | StoreError::Busy { .. }
+            | StoreError::Broken { .. }
+            | StoreError::CommitUnknown(_)
+            | StoreError::StatementTimeout { .. } => MeshReason::StoreUnavailable,
             StoreError::DeadlineSpent => MeshReason::DeadlineSpent,
             StoreError::Conflict => MeshReason::StoreConflict,
             StoreError::TenantMissing => MeshReason::TenantMissing,

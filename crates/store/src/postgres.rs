@@ -1,26 +1,24 @@
 //! PostgreSQL: the pool, the roles of a domain, and one transaction.
 
+mod pool;
+
 use std::{str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
-    raw_sql,
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Postgres, pool::PoolConnection, postgres::PgConnectOptions, raw_sql,
 };
 use tokio::runtime::Handle;
 use tracing::log::LevelFilter;
 use weft_call::{Scope, TenantId};
 
-use crate::{Settings, StoreError};
+use crate::StoreError;
+
+pub(crate) use pool::Pool;
 
 /// Statements that a connection keeps prepared. Every domain of the process runs on every
 /// connection, so this is for all their statements.
 const PREPARED_LIMIT: usize = 1024;
-
-/// A connection that was idle this long is tested before it is used: its server may have gone.
-const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
 /// A process that hangs inside a transaction keeps its locks no longer than this, so that a call which
 /// is sent again elsewhere gets them within its deadline. Between two statements of a transaction there
@@ -62,23 +60,6 @@ pub(crate) async fn connect(options: &PgConnectOptions, limit: Duration) -> Resu
         Ok(connection) => connection.map_err(unreachable),
         Err(_) => Err(unreachable(sqlx::Error::PoolTimedOut)),
     }
-}
-
-/// The one pool of the process.
-pub(crate) fn pool(options: PgConnectOptions, settings: &Settings) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(settings.max_connections)
-        .acquire_timeout(settings.acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(|connection, state| {
-            Box::pin(async move {
-                if state.idle_for > TRUSTED_IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_lazy_with(options)
 }
 
 /// The identifiers of a domain. They are made of a checked name, so they need no quotes.

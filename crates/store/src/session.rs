@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{PgPool, Sqlite, Transaction, pool::PoolConnection};
+use sqlx::{Sqlite, Transaction, pool::PoolConnection};
 use weft_call::Scope;
 
 use crate::{
     StoreError,
     error::Verdict,
-    postgres::{self, Mode, PgTransaction},
+    postgres::{self, Mode, PgTransaction, Pool},
     sqlite,
     store::{Backend, Inner},
 };
@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) conflict: bool,
     /// A statement failed, or its future was dropped half-way.
     pub(crate) failed: bool,
+    /// The connection broke.
+    pub(crate) broken: bool,
 }
 
 impl State {
@@ -46,7 +48,9 @@ impl State {
                 Ok(value)
             }
             Err(error) => {
-                self.conflict = Verdict::of(&error) == Verdict::Conflict;
+                let verdict = Verdict::of(&error);
+                self.conflict = verdict == Verdict::Conflict;
+                self.broken = verdict == Verdict::Broken;
                 Err(failure(statement, error))
             }
         }
@@ -59,7 +63,8 @@ pub(crate) fn failure(statement: &'static str, source: sqlx::Error) -> StoreErro
         Verdict::Conflict => StoreError::Conflict,
         Verdict::Timeout => StoreError::StatementTimeout { statement },
         Verdict::Constraint(kind) => StoreError::Constraint { statement, kind, source },
-        Verdict::Broken | Verdict::Refused => StoreError::Statement { statement, source },
+        Verdict::Broken => StoreError::Broken { statement, source },
+        Verdict::Refused => StoreError::Statement { statement, source },
     }
 }
 
@@ -90,7 +95,7 @@ impl Inner {
 
     /// Begins on a connection that lives. After the server was restarted every idle one is dead: each
     /// that turns out so is closed, and the last try is on a new one.
-    async fn begin_postgres(&self, pool: &PgPool, text: &str) -> Result<PgTransaction, StoreError> {
+    async fn begin_postgres(&self, pool: &Pool, text: &str) -> Result<PgTransaction, StoreError> {
         let mut dead = 0;
         loop {
             let connection = pool.acquire().await.map_err(|error| self.no_connection(error))?;

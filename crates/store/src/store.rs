@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use sqlx::PgPool;
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 use weft_call::{Answer, BoxFuture, Call, Error, Idempotency, Replays, Result, Scope, transaction};
@@ -12,7 +11,7 @@ use weft_telemetry::store_span;
 use crate::{
     PageTokens, Read, Settings, StoreError, Tx,
     idempotency::{Claim, Key},
-    postgres::{Mode, Roles},
+    postgres::{Mode, Pool, Roles},
     session::Session,
     sqlite,
     transaction::Open,
@@ -20,6 +19,9 @@ use crate::{
 
 /// How often a write is tried when concurrent changes win.
 const ATTEMPTS: u32 = 10;
+
+/// How often work is begun anew because its connection broke.
+const BROKEN_LIMIT: u32 = 3;
 
 /// The longest pause before a write runs again.
 const PAUSE_LIMIT: Duration = Duration::from_millis(200);
@@ -40,7 +42,7 @@ pub(crate) struct Inner {
 
 #[derive(Debug)]
 pub(crate) enum Backend {
-    Postgres { pool: PgPool, roles: Roles },
+    Postgres { pool: Pool, roles: Roles },
     Sqlite(sqlite::Pools),
 }
 
@@ -85,26 +87,41 @@ impl Store {
     }
 
     /// Runs `work` on one unchanging view of the records. It can neither write nor call other
-    /// domains: it holds one of the process's connections.
+    /// domains: it holds one of the process's connections. It runs again if that breaks.
     pub async fn read<T, F, R>(&self, call: &Call, work: F) -> Result<T>
     where
-        F: FnOnce(Read) -> R + Send,
+        F: Fn(Read) -> R + Send + Sync,
+        R: Future<Output = Result<T>> + Send,
+    {
+        for _ in 1..BROKEN_LIMIT {
+            let (outcome, is_broken) = self.read_once(call, &work).await?;
+            if outcome.is_ok() || !is_broken {
+                return outcome;
+            }
+        }
+        self.read_once(call, &work).await?.0
+    }
+
+    /// What came of it, and whether its connection broke.
+    async fn read_once<T, F, R>(&self, call: &Call, work: &F) -> Result<(Result<T>, bool)>
+    where
+        F: Fn(Read) -> R + Send + Sync,
         R: Future<Output = Result<T>> + Send,
     {
         let reading = async {
             let open = Open::new(self.begin(call, Mode::Read).await?);
             let outcome = transaction::hold(work(open.read())).await;
             // Its rollback is not waited for: it is made when the connection returns to the pool.
-            drop(open.close().await?);
-            outcome
+            let session = open.close().await?;
+            Ok((outcome, session.state.broken))
         };
         reading.instrument(self.span(call, "read")).await
     }
 
     /// Runs `work` in a serializable transaction and commits what it did if it returns `Ok`.
     ///
-    /// It runs again, on fresh records, when a concurrent change won, whatever it returned then; so
-    /// it changes nothing but records. In a KEYED method that came with a key the answer is stored
+    /// It runs again, on fresh records, when a concurrent change won or the connection broke before the commit, whatever it
+    /// returned then; so it changes nothing but records. In a KEYED method that came with a key the answer is stored
     /// with the change, and a repeat gets it without `work` being run; such a method makes exactly
     /// one write.
     ///
@@ -162,6 +179,7 @@ impl Store {
         if let Some(keyed) = keyed.filter(|_| call.has_written()) {
             return Err(StoreError::KeyedWritesOnce { method: keyed.key.method() }.into());
         }
+        let mut broken = 0;
         for attempt in 0..ATTEMPTS {
             match self.attempt(call, keyed, mode, work).await {
                 Ok(value) => {
@@ -169,6 +187,14 @@ impl Store {
                     return Ok(value);
                 }
                 Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Broken(error)) => {
+                    broken += 1;
+                    if broken == BROKEN_LIMIT {
+                        return Err(error);
+                    }
+                    tracing::debug!(domain = self.domain(), attempt, "the connection broke; the write runs again");
+                    pause(attempt).await;
+                }
                 Err(Failure::Conflict) => {
                     tracing::debug!(domain = self.domain(), attempt, "a concurrent change won; the write runs again");
                     pause(attempt).await;
@@ -204,6 +230,7 @@ impl Store {
                 session.rollback().await;
                 return Err(Failure::Conflict);
             }
+            Err(error) if state.broken => return Err(Failure::Broken(error)),
             Err(error) => {
                 session.rollback().await;
                 return Err(Failure::Final(error));
@@ -218,7 +245,8 @@ impl Store {
         };
         let open = Open::new(session);
         keyed.key.keep(&open.read(), (keyed.encode)(&value)).await.map_err(Failure::of)?;
-        open.close().await.map_err(Failure::of)?.commit().await.map_err(Failure::of)?;
+        // Whether a commit that broke off was made, the key tells when the work runs again.
+        open.close().await.map_err(Failure::of)?.commit().await.map_err(Failure::of_keyed_commit)?;
         self.wake_relay(has_events);
         Ok(value)
     }
@@ -283,6 +311,8 @@ struct Keyed<T> {
 enum Failure {
     /// The work may run again.
     Conflict,
+    /// It may run again on another connection.
+    Broken(Error),
     /// It may not.
     Final(Error),
 }
@@ -291,7 +321,15 @@ impl Failure {
     fn of(error: StoreError) -> Self {
         match error {
             StoreError::Conflict => Self::Conflict,
+            StoreError::Broken { .. } => Self::Broken(error.into()),
             error => Self::Final(error.into()),
+        }
+    }
+
+    fn of_keyed_commit(error: StoreError) -> Self {
+        match error {
+            StoreError::CommitUnknown(_) => Self::Broken(error.into()),
+            error => Self::of(error),
         }
     }
 }

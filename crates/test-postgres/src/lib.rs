@@ -3,7 +3,8 @@
 //! [`database`] gives a test a database of its own. The first call of a process starts a server in a
 //! temporary folder, on a Unix socket; it ends and its folder goes when the process ends, however it
 //! ends. `WEFT_TEST_POSTGRES=postgres://superuser@host:5432/postgres` names a running server to use
-//! instead. A machine without PostgreSQL fails the test with the command that installs it.
+//! instead. [`Guarded`] is a server of a test's own that asks for passwords, by TLS if need be. A machine without
+//! PostgreSQL fails the test with the command that installs it.
 //!
 //! Databases are not dropped: they go with the server. Roles belong to the whole server, so tests that
 //! migrate a domain of the same name share its roles.
@@ -12,6 +13,7 @@ mod server;
 
 use std::{env::VarError, sync::OnceLock};
 
+use server::{Door, Server};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use url::Url;
 
@@ -51,6 +53,30 @@ pub enum TestPostgresError {
     Database(#[from] sqlx::Error),
 }
 
+/// A certificate and its key for a server, as PEM texts.
+#[derive(Clone, Copy, Debug)]
+pub struct Certificate<'a> {
+    /// The chain.
+    pub chain: &'a str,
+    /// The private key.
+    pub key: &'a str,
+}
+
+/// A server of a test's own that asks for passwords, on `localhost`. It ends when it is dropped, or with the test process.
+pub struct Guarded(Server);
+
+impl Guarded {
+    /// One that shows the certificate, if there is one, and then lets nobody in without TLS. Blocks until it answers.
+    pub fn start(certificate: Option<Certificate<'_>>) -> Result<Self, TestPostgresError> {
+        server::start(&Door::Guarded(certificate)).map(Self)
+    }
+
+    /// The URL of its superuser.
+    pub fn url(&self) -> &Url {
+        &self.0.url
+    }
+}
+
 /// A new, empty database, as a URL of its superuser.
 pub async fn database() -> Result<Url, TestPostgresError> {
     let mut url = server_url()?;
@@ -67,8 +93,8 @@ fn server_url() -> Result<Url, TestPostgresError> {
         Ok(url) => Url::parse(&url).map_err(|_| TestPostgresError::Url),
         Err(VarError::NotUnicode(_)) => Err(TestPostgresError::Url),
         Err(VarError::NotPresent) => {
-            static OURS: OnceLock<Result<server::Server, TestPostgresError>> = OnceLock::new();
-            match OURS.get_or_init(server::start) {
+            static OURS: OnceLock<Result<Server, TestPostgresError>> = OnceLock::new();
+            match OURS.get_or_init(|| server::start(&Door::Open)) {
                 Ok(server) => Ok(server.url.clone()),
                 // Errors hold sources that cannot be cloned; every test after the first is told this.
                 Err(error) => Err(TestPostgresError::Failed { program: "the test server".to_owned(), output: error.to_string() }),

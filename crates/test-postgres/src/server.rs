@@ -2,21 +2,36 @@
 
 use std::{
     fs,
-    os::unix::{fs::MetadataExt, process::CommandExt},
+    net::TcpListener,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
 use url::Url;
 
-use crate::TestPostgresError;
+use crate::{Certificate, TestPostgresError};
 
 /// Waits until the test process has closed its end of the pipe, by whatever way it ended.
 const WATCHDOG: &str = r#"while read -r _; do :; done; "$1/pg_ctl" stop -D "$2/data" -m immediate -s; rm -rf "$2""#;
 
 /// Nothing that a test loses matters; everything that it waits for does.
 const SETTINGS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 \
-    -c listen_addresses= -c log_min_messages=fatal";
+    -c log_min_messages=fatal";
+
+/// The password of the superuser of a server that asks for one.
+const PASSWORD: &str = "superuser";
+
+/// Whom a server lets in.
+pub(crate) enum Door<'a> {
+    /// Everybody on this machine, through a Unix socket.
+    Open,
+    /// Who has a password, through a port; by TLS alone if there is a certificate.
+    Guarded(Option<Certificate<'a>>),
+}
 
 pub(crate) struct Server {
     pub(crate) url: Url,
@@ -31,25 +46,63 @@ struct User {
     group: u32,
 }
 
-pub(crate) fn start() -> Result<Server, TestPostgresError> {
+pub(crate) fn start(door: &Door<'_>) -> Result<Server, TestPostgresError> {
     let programs = programs()?;
     let folder = tempfile::Builder::new().prefix("weft-postgres-").tempdir().map_err(TestPostgresError::Folder)?.keep();
     let user = if fs::metadata(&folder).map_err(TestPostgresError::Folder)?.uid() == 0 { Some(other_user()?) } else { None };
-    if let Some(user) = user {
-        std::os::unix::fs::chown(&folder, Some(user.id), Some(user.group)).map_err(TestPostgresError::Folder)?;
-    }
+    own(&folder, user)?;
     // Before the server, so that there is no moment in which one could be left behind.
     let watchdog = watchdog(&programs, &folder, user)?;
     let data = folder.join("data");
     let mut initdb = command(&programs.join("initdb"), &folder, user);
-    initdb.arg("-D").arg(&data).args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+    initdb.arg("-D").arg(&data).args(["--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+    let (options, url) = match door {
+        Door::Open => {
+            initdb.arg("--auth=trust");
+            let url = format!("postgres://postgres@localhost/postgres?host={}", folder.display());
+            ("-c listen_addresses=".to_owned(), url)
+        }
+        Door::Guarded(_) => {
+            put(&folder.join("password"), PASSWORD, user)?;
+            initdb.arg("--auth=scram-sha-256").arg("--pwfile").arg(folder.join("password"));
+            let port = free_port().map_err(TestPostgresError::Folder)?;
+            let url = format!("postgres://postgres:{PASSWORD}@localhost:{port}/postgres");
+            (format!("-c listen_addresses=127.0.0.1 -c port={port}"), url)
+        }
+    };
     run(initdb)?;
+    let tls = if let Door::Guarded(Some(certificate)) = door { show(certificate, &data, user)? } else { "" };
     let mut pg_ctl = command(&programs.join("pg_ctl"), &folder, user);
-    let options = format!("{SETTINGS} -k {}", folder.display());
+    let options = format!("{SETTINGS} {options} {tls} -k {}", folder.display());
     pg_ctl.arg("start").arg("-D").arg(&data).arg("-l").arg(folder.join("log")).arg("-o").arg(options).args(["-w", "-s"]);
     run(pg_ctl)?;
-    let url = format!("postgres://postgres@localhost/postgres?host={}", folder.display());
     Ok(Server { url: Url::parse(&url).map_err(|_| TestPostgresError::Url)?, _watchdog: watchdog })
+}
+
+/// Lets the server show a certificate, and nobody in without TLS; what it is started with for that.
+fn show(certificate: &Certificate<'_>, data: &Path, user: Option<User>) -> Result<&'static str, TestPostgresError> {
+    put(&data.join("server.crt"), certificate.chain, user)?;
+    put(&data.join("server.key"), certificate.key, user)?;
+    put(&data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 scram-sha-256\n", user)?;
+    Ok("-c ssl=on")
+}
+
+/// Writes a file that the server's user alone may read: it refuses a key that others may.
+fn put(path: &Path, text: &str, user: Option<User>) -> Result<(), TestPostgresError> {
+    fs::write(path, text).map_err(TestPostgresError::Folder)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(TestPostgresError::Folder)?;
+    own(path, user)
+}
+
+fn own(path: &Path, user: Option<User>) -> Result<(), TestPostgresError> {
+    match user {
+        Some(user) => std::os::unix::fs::chown(path, Some(user.id), Some(user.group)).map_err(TestPostgresError::Folder),
+        None => Ok(()),
+    }
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// Debian and its kin keep the server's programs out of the path, a folder a version; others in it.

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, error::DatabaseError, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, error::DatabaseError, raw_sql};
 use weft_call::Scope;
 
 use super::{ADD_SECRET, failed, fresh_secret, migrator, missing, set_up};
 use crate::{
     DomainSchema, SchemaPart, StoreError, page,
-    postgres::{Mode, PgTransaction, Roles, begin_text},
+    postgres::{Mode, PgTransaction, Pool, Roles, begin_text},
 };
 
 /// Roles belong to the whole server, where nothing makes those who change them take turns: who loses
@@ -180,7 +180,7 @@ fn policies(table: &str, roles: &Roles) -> String {
 }
 
 /// What is not applied. A schema that is not there has everything pending.
-pub(crate) async fn pending(pool: &PgPool, database: &str, schema: &DomainSchema) -> Result<Vec<String>, StoreError> {
+pub(crate) async fn pending(pool: &Pool, database: &str, schema: &DomainSchema) -> Result<Vec<String>, StoreError> {
     let roles = Roles::of(schema.domain());
     let unreachable = |source| StoreError::Unreachable { database: database.to_owned(), source };
     let mut connection = pool.acquire().await.map_err(unreachable)?;

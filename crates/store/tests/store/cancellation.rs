@@ -75,11 +75,14 @@ async fn connections_that_the_server_closed_are_replaced_without_an_error_on_pos
     let readers: Vec<_> = (0..4)
         .map(|_| {
             let (store, all_open) = (bench.store.clone(), Arc::clone(&all_open));
-            let waits = async move |_: Read| {
-                all_open.wait().await;
-                Ok(())
-            };
-            tokio::spawn(async move { store.read(&call(tenant), waits).await })
+            tokio::spawn(async move {
+                let all_open = &*all_open;
+                let waits = async |_: Read| {
+                    all_open.wait().await;
+                    Ok(())
+                };
+                store.read(&call(tenant), waits).await
+            })
         })
         .collect();
     for reader in readers {

@@ -8,6 +8,7 @@ mod keyed;
 mod migrations;
 mod opening;
 mod outbox;
+mod rotation;
 mod statements;
 mod tenancy;
 mod values;
