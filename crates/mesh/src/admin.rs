@@ -5,12 +5,16 @@
 //! - `/ready`: 200 when every dependency answers and the process is open: 503 before all of it has
 //!   started, and once it drains.
 //! - `/health`: the same, with the state of each dependency as JSON, and with `discoveryStale` and
-//!   `intentionsStale`: the registry does not answer. That fails no readiness, as what was known last serves on.
+//!   `intentionsStale`: the registry does not answer; and `certificatesStale`: certificates cannot be renewed. None of
+//!   these fails readiness, as what was known last serves on.
 //! - `/metrics`: OpenMetrics text.
 //! - `/config`: the configuration that runs, without secrets; its number, counted from 1; and why the newest
 //!   one was refused, if it was.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     Router,
@@ -26,6 +30,7 @@ use weft_access::ConsulIntentions;
 use weft_reload::Live;
 use weft_store::Store;
 use weft_telemetry::{Metrics, OPEN_METRICS};
+use weft_workload_identity::{CertificateSource, WorkloadName};
 
 use crate::runtime::Elsewhere;
 
@@ -56,26 +61,18 @@ impl Phase {
 /// What readiness depends on.
 #[derive(Clone)]
 pub(crate) struct Health {
-    stores: Arc<[(&'static str, Store)]>,
-    elsewhere: Option<Elsewhere>,
-    intentions: Option<Arc<ConsulIntentions>>,
-    phase: watch::Receiver<Phase>,
-    metrics: Metrics,
-    live: Option<Live>,
+    pub(crate) stores: Arc<[(&'static str, Store)]>,
+    pub(crate) elsewhere: Option<Elsewhere>,
+    pub(crate) intentions: Option<Arc<ConsulIntentions>>,
+    pub(crate) certificates: Arc<dyn CertificateSource>,
+    /// Who this process is.
+    pub(crate) workloads: Arc<[WorkloadName]>,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) metrics: Metrics,
+    pub(crate) live: Option<Live>,
 }
 
 impl Health {
-    pub(crate) fn new(
-        stores: Vec<(&'static str, Store)>,
-        elsewhere: Option<Elsewhere>,
-        intentions: Option<Arc<ConsulIntentions>>,
-        phase: watch::Receiver<Phase>,
-        metrics: Metrics,
-        live: Option<Live>,
-    ) -> Self {
-        Self { stores: stores.into(), elsewhere, intentions, phase, metrics, live }
-    }
-
     fn phase(&self) -> Phase {
         *self.phase.borrow()
     }
@@ -86,6 +83,18 @@ impl Health {
 
     fn intentions_are_stale(&self) -> bool {
         self.intentions.as_ref().is_some_and(|intentions| intentions.is_stale())
+    }
+
+    /// Tells how long certificates are still valid, and whether they can be renewed.
+    fn observe_certificates(&self) {
+        let upkeep = self.metrics.upkeep();
+        for workload in &*self.workloads {
+            let Ok(identity) = self.certificates.identity(workload) else { continue };
+            let (now, end) = (SystemTime::now(), identity.not_after());
+            let left = end.duration_since(now).map_or_else(|past| -past.duration().as_secs_f64(), |left| left.as_secs_f64());
+            upkeep.set_certificate_expiry(workload.as_str(), left);
+        }
+        upkeep.set_certificates_stale(self.certificates.is_stale());
     }
 
     /// Each dependency, and what is wrong with it.
@@ -144,6 +153,7 @@ async fn report(State(health): State<Health>) -> Response {
         "ready": ready,
         "phase": phase.name(),
         "discoveryStale": health.discovery_is_stale(),
+        "certificatesStale": health.certificates.is_stale(),
         "intentionsStale": health.intentions_are_stale(),
         "dependencies": dependencies,
     });
@@ -153,6 +163,7 @@ async fn report(State(health): State<Health>) -> Response {
 async fn metrics(State(health): State<Health>) -> Response {
     health.metrics.set_discovery_stale(health.discovery_is_stale());
     health.metrics.set_intentions_stale(health.intentions_are_stale());
+    health.observe_certificates();
     ([(header::CONTENT_TYPE, OPEN_METRICS)], health.metrics.render()).into_response()
 }
 

@@ -55,6 +55,11 @@ impl Settings {
     }
 }
 
+/// Whether [`Databases::open`] would understand the address of a PostgreSQL database.
+pub fn check_url(url: &SecretString) -> Result<(), StoreError> {
+    postgres::options(url, "the address").map(drop)
+}
+
 /// The databases of a process. Cloning it gives another handle.
 #[derive(Clone, Debug)]
 pub struct Databases {

@@ -50,7 +50,7 @@ mod store;
 mod transaction;
 mod value;
 
-pub use databases::{Databases, Settings};
+pub use databases::{Databases, Settings, check_url};
 pub use error::{Constraint, StoreError};
 pub use page::{PageTokenError, PageTokens};
 pub use schema::{DomainSchema, Migrations, SchemaPart};

@@ -48,8 +48,8 @@ pub enum TestPostgresError {
     /// `WEFT_TEST_POSTGRES` is not a URL.
     #[error("WEFT_TEST_POSTGRES is no URL such as postgres://postgres@localhost:5432/postgres")]
     Url,
-    /// The server made no database.
-    #[error("the server made no database")]
+    /// The server made no database, or did not do what it was told.
+    #[error("the server refuses: {0}")]
     Database(#[from] sqlx::Error),
 }
 
@@ -74,6 +74,13 @@ impl Guarded {
     /// The URL of its superuser.
     pub fn url(&self) -> &Url {
         &self.0.url
+    }
+
+    /// Runs SQL as its superuser.
+    pub async fn execute(&self, text: &str) -> Result<(), TestPostgresError> {
+        let mut connection = PgConnection::connect(self.0.url.as_str()).await?;
+        sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 }
 

@@ -27,4 +27,10 @@ pub trait CertificateSource: fmt::Debug + Send + Sync + 'static {
     ///
     /// A source that renews keeps this in the future: one that comes near is worth an alarm.
     fn next_expiry(&self) -> Option<SystemTime>;
+
+    /// Whether what is held cannot be renewed now, because whoever gives it does not answer or gives nothing usable.
+    /// A source that always can says false.
+    fn is_stale(&self) -> bool {
+        false
+    }
 }

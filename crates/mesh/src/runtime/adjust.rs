@@ -1,12 +1,17 @@
 //! What the configuration changes while domains run.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 use weft_access::{CallerRules, LimitFactors};
 use weft_config::{Config, ConfigError, Loaded};
 use weft_discovery::{ConsulSettings, Token};
 use weft_reload::Live;
+use weft_store::{Databases, StoreError};
 use weft_transport::{
     BreakerTuning, ConcurrencyTuning, ConnectionTuning, LiveTuning, RetryTuning, StreamTuning, Tuning, TuningError,
 };
@@ -20,6 +25,12 @@ pub fn check_config(loaded: &Loaded) -> Result<(), ConfigError> {
         loaded.unfit(&format!("tuning.{name}"), format!("the value must be {must_be}"))
     })?;
     Token::new(loaded.config.consul.token.as_ref()).map_err(|error| loaded.unfit("consul.token", error.to_string()))?;
+    for (setting, url) in [
+        ("database.url", loaded.config.database.url.as_ref()),
+        ("database.migration_url", loaded.config.database.migration_url()),
+    ] {
+        url.map_or(Ok(()), weft_store::check_url).map_err(|error| loaded.unfit(setting, error.to_string()))?;
+    }
     Ok(())
 }
 
@@ -30,6 +41,14 @@ pub(crate) struct Adjustable {
     pub(crate) factors: LimitFactors,
     pub(crate) token: Token,
     pub(crate) rules: Arc<CallerRules>,
+    /// What the databases are logged in to by, if there are any.
+    login: Option<Login>,
+}
+
+#[derive(Clone, Debug)]
+struct Login {
+    databases: Databases,
+    url: Arc<Mutex<Option<SecretString>>>,
 }
 
 impl Adjustable {
@@ -42,12 +61,18 @@ impl Adjustable {
         rules: Arc<CallerRules>,
     ) -> Self {
         let token = agent.map(|agent| agent.token.clone()).unwrap_or_default();
-        let adjustable = Self { tuning, factors: LimitFactors::default(), token, rules };
+        let adjustable = Self { tuning, factors: LimitFactors::default(), token, rules, login: None };
         match live {
             Some(live) => adjustable.adjust(&live.generation().loaded.config),
             None => adjustable.stretch(config),
         }
         adjustable
+    }
+
+    /// Lets the login to these databases, which were opened as the configuration says, be rotated.
+    pub(super) fn logs_in_to(&mut self, databases: Option<Databases>, config: &Config) {
+        let url = Arc::new(Mutex::new(config.database.url.clone()));
+        self.login = databases.map(|databases| Login { databases, url });
     }
 
     /// Takes what each new configuration says, until `stop`.
@@ -65,6 +90,9 @@ impl Adjustable {
         if let Err(error) = self.token.replace(config.consul.token.as_ref()) {
             tracing::error!(%error, "the token cannot be taken: the one before stays");
         }
+        if let Some(Err(error)) = self.login.as_ref().map(|login| login.rotate(config)) {
+            tracing::error!(%error, "the login to the database cannot be taken: the one before stays");
+        }
     }
 
     /// Stretches the limits of contracts as the configuration says.
@@ -72,6 +100,18 @@ impl Adjustable {
         let limits = &config.limits;
         let by_domain: BTreeMap<_, _> = limits.factors.keys().map(|domain| (domain.clone(), limits.of(domain))).collect();
         self.factors.set(limits.general(), by_domain);
+    }
+}
+
+impl Login {
+    fn rotate(&self, config: &Config) -> Result<(), StoreError> {
+        let mut known = self.url.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = |url: &Option<SecretString>| url.as_ref().map(|url| url.expose_secret().to_owned());
+        if let Some(url) = config.database.url.as_ref().filter(|_| text(&known) != text(&config.database.url)) {
+            self.databases.rotate_login(url)?;
+            *known = Some(url.clone());
+        }
+        Ok(())
     }
 }
 
@@ -135,6 +175,8 @@ mod tests {
         assert_eq!(refusal("tuning.retry.attempts", "11"), "--set tuning.retry.attempts: the value must be at most 10");
         let limit = refusal("tuning.breaker.ejection_limit", "500ms");
         assert_eq!(limit, "--set tuning.breaker.ejection_limit: the value must be no shorter than breaker.ejection");
+        let url = refusal("database.url", "postgres://app:hunter2@db/weft?sslmode=hunter2");
+        assert!(url.starts_with("--set database.url: ") && !url.contains("hunter2"), "{url}");
         let token = refusal("consul.token", "hunter2\n");
         assert!(token.starts_with("--set consul.token: ") && !token.contains("hunter2"), "{token}");
     }

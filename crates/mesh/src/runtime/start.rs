@@ -33,13 +33,14 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     check_names(&domains)?;
     check_callees(&config, &domains, &contracts)?;
     let rules = callers::caller_rules(&config, &contracts)?;
-    let adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref(), Arc::clone(&rules));
-    let stores = open_stores(&config, &domains, migrations).await?;
-    let certificates = certificates::open(&config, agent.as_ref(), &workloads(&domains, edge)?).await?;
+    let mut adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref(), Arc::clone(&rules));
+    let (databases, stores) = open_stores(&config, &domains, migrations).await?;
+    adjustable.logs_in_to(databases, &config);
+    let workloads = workloads(&domains, edge)?;
+    let certificates = certificates::open(&config, agent.as_ref(), &workloads).await?;
     let discovery = Discovery::new(&config, agent.as_ref())?;
-    discovery
-        .locate(callees(&domains, &contracts).filter(|(_, callee)| !is_here(&domains, callee)).map(|(_, callee)| callee))
-        .await;
+    let elsewhere = callees(&domains, &contracts).map(|(_, callee)| callee).filter(|callee| !is_here(&domains, callee));
+    discovery.locate(elsewhere).await;
     let intentions = callers::intentions(&config, agent.as_ref(), domains.iter().map(Domain::name), &rules).await?;
     let limits = RateLimits::of(domains.iter().map(Domain::contract), &COUNTED_HERE).stretched_by(adjustable.factors.clone());
     let admission = Admission {
@@ -58,8 +59,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let mut ready = Vec::new();
     for (domain, store) in domains.into_iter().zip(&stores) {
         let name = domain.name();
-        let listener = listen_domain(&config, &domain).await?;
-        let address = listener.local_addr().map_err(|source| listen_error(name, ([0, 0, 0, 0], 0).into(), name, source))?;
+        let (listener, address) = listen_domain(&config, &domain).await?;
         let upstreams =
             Upstreams::new(workload(name)?, discovery.resolver(), Arc::clone(&certificates), metrics.clone(), tuning.clone());
         let parts = Parts { store: store.clone(), upstreams, clock: clock.clone(), config: Arc::clone(&config) };
@@ -93,14 +93,17 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         background.spawn(adjustable.clone().follow(live, background.token()));
     }
     let phase = watch::Sender::new(Phase::Starting);
-    let mut admin_address = None;
-    if admin {
-        let listener = listen("the admin port", config.admin.listen(), "admin.port").await?;
-        admin_address = listener.local_addr().ok();
-        let named = addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect();
-        let health = Health::new(named, discovery.elsewhere(), intentions.clone(), phase.subscribe(), metrics.clone(), live);
-        background.spawn(admin::serve(listener, health, background.token()));
-    }
+    let reported = Health {
+        stores: addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect(),
+        elsewhere: discovery.elsewhere(),
+        intentions: intentions.clone(),
+        certificates: Arc::clone(&certificates),
+        workloads: workloads.into(),
+        phase: phase.subscribe(),
+        metrics: metrics.clone(),
+        live,
+    };
+    let admin_address = if admin { serve_admin(&config, &mut background, reported).await? } else { None };
     for store in &stores {
         discovery.announce(store.clone(), &addresses);
     }
@@ -122,6 +125,14 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         servers,
         background,
     })
+}
+
+/// Serves the admin port; where it is.
+async fn serve_admin(config: &Config, background: &mut Tasks, health: Health) -> Result<Option<SocketAddr>, StartError> {
+    let listener = listen("the admin port", config.admin.listen(), "admin.port").await?;
+    let address = listener.local_addr().ok();
+    background.spawn(admin::serve(listener, health, background.token()));
+    Ok(address)
 }
 
 /// The stores by the order of their domains' names.
@@ -183,10 +194,14 @@ pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
     Databases::open(&settings).await.map_err(StartError::Databases)
 }
 
-async fn open_stores(config: &Config, domains: &[Domain], migrations: Migrations) -> Result<Vec<Store>, StartError> {
+async fn open_stores(
+    config: &Config,
+    domains: &[Domain],
+    migrations: Migrations,
+) -> Result<(Option<Databases>, Vec<Store>), StartError> {
     // An edge alone keeps no records and needs no database.
     if domains.is_empty() {
-        return Ok(Vec::new());
+        return Ok((None, Vec::new()));
     }
     let databases = open_databases(config).await?;
     let mut stores = Vec::with_capacity(domains.len());
@@ -203,7 +218,7 @@ async fn open_stores(config: &Config, domains: &[Domain], migrations: Migrations
         }
         stores.push(databases.store(domain.schema()).await.map_err(failed)?);
     }
-    Ok(stores)
+    Ok((Some(databases), stores))
 }
 
 /// Who this process is: its domains, and the edge.
@@ -215,10 +230,13 @@ fn workload(name: &str) -> Result<WorkloadName, TransportError> {
     Ok(name.parse()?)
 }
 
-async fn listen_domain(config: &Config, domain: &Domain) -> Result<TcpListener, StartError> {
+async fn listen_domain(config: &Config, domain: &Domain) -> Result<(TcpListener, SocketAddr), StartError> {
     let name = domain.name();
     let port = config.mesh.ports.get(name).copied().or(domain.port).unwrap_or(0);
-    listen(name, SocketAddr::new(config.mesh.listen, port), &format!("mesh.ports.{name}")).await
+    let (asked, setting) = (SocketAddr::new(config.mesh.listen, port), format!("mesh.ports.{name}"));
+    let listener = listen(name, asked, &setting).await?;
+    let address = listener.local_addr().map_err(|source| listen_error(name, asked, &setting, source))?;
+    Ok((listener, address))
 }
 
 async fn listen(what: &str, address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {

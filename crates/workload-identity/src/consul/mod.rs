@@ -100,11 +100,6 @@ impl ConsulConnect {
         }
         Ok(Self { held, _tasks: tasks })
     }
-
-    /// Whether what is held may be out of date, because the agent does not answer or gives nothing usable.
-    pub fn is_stale(&self) -> bool {
-        self.held.alarm.is_raised()
-    }
 }
 
 impl CertificateSource for ConsulConnect {
@@ -118,6 +113,10 @@ impl CertificateSource for ConsulConnect {
 
     fn next_expiry(&self) -> Option<SystemTime> {
         self.held.identities.values().map(|identity| identity.load().not_after()).min()
+    }
+
+    fn is_stale(&self) -> bool {
+        self.held.alarm.is_raised()
     }
 }
 

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -63,6 +64,8 @@ struct Files {
     trust_domain: TrustDomain,
     names: Arc<dyn NameMap>,
     snapshot: ArcSwap<Snapshot>,
+    /// Something in the folder cannot be used, or all of it cannot be read.
+    is_faulty: AtomicBool,
 }
 
 /// Certificates and roots that belong together.
@@ -114,6 +117,10 @@ impl CertificateSource for FileSource {
     fn next_expiry(&self) -> Option<SystemTime> {
         self.files.snapshot.load().mounted.values().map(|mounted| mounted.identity.not_after()).min()
     }
+
+    fn is_stale(&self) -> bool {
+        self.files.is_faulty.load(Ordering::Relaxed)
+    }
 }
 
 impl Files {
@@ -127,7 +134,7 @@ impl Files {
             return Err(IdentityError::NoCertificate(folder.to_owned()));
         }
         let snapshot = ArcSwap::from_pointee(Snapshot::of(mounted, &trust_domain, &names)?);
-        Ok(Self { folder: folder.to_owned(), trust_domain, names, snapshot })
+        Ok(Self { folder: folder.to_owned(), trust_domain, names, snapshot, is_faulty: AtomicBool::new(false) })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
@@ -61,6 +62,7 @@ impl Watch {
                 Err(error) => return tracing::error!(%error, "certificates are no longer watched"),
             };
             report(&known, &self.faults);
+            self.files.is_faulty.store(!self.faults.is_empty(), Ordering::Relaxed);
         }
     }
 

@@ -4,8 +4,8 @@ use crate::discovery::{ADA, agent, eventually};
 use crate::given::{FREE_PORTS, address, http, weft};
 
 #[test]
-fn processes_that_share_nothing_but_consul_trust_each_other() {
-    let (given, agent) = (weft(), agent());
+fn processes_that_share_nothing_but_consul_trust_each_other_and_tell_when_it_renews_no_certificate() {
+    let (given, mut agent) = (weft(), agent());
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let agent_address = format!("127.0.0.1:{}", agent.http().unwrap().port().unwrap());
     // The agent elects itself before it makes its authority.
@@ -18,6 +18,16 @@ fn processes_that_share_nothing_but_consul_trust_each_other() {
     let addresses = edge.addresses();
     let edge_address = address(&addresses, "edge");
     eventually(|| http(edge_address, "POST", "/api/v1/auth/register", ADA), |(status, _)| *status == 201);
+    let admin = address(&addresses, "admin");
+    let metrics = http(admin, "GET", "/metrics", "").1;
+    let expiry = metrics.lines().find_map(|line| line.strip_prefix("weft_certificate_expiry_seconds{workload=\"edge\"} "));
+    let hours = expiry.unwrap().parse::<f64>().unwrap() / 3600.0;
+    assert!((71.0..72.1).contains(&hours), "{hours} hours");
+    assert!(metrics.contains("\nweft_certificates_stale 0\n"), "{metrics}");
+    agent.stop();
+    eventually(|| http(admin, "GET", "/metrics", ""), |(_, text)| text.contains("\nweft_certificates_stale 1\n"));
+    assert!(http(admin, "GET", "/health", "").1.contains(r#""certificatesStale":true"#));
+    assert_eq!(http(edge_address, "POST", "/api/v1/auth/login", ADA).0, 200, "without Consul as well");
     assert_eq!(edge.stop("-TERM").code(), Some(0));
     assert_eq!(auth.stop("-TERM").code(), Some(0));
 }

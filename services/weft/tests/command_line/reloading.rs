@@ -1,5 +1,9 @@
 //! The configuration changes while a process runs: from its file, from secrets in files, and from Consul.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use weft_test_postgres::Guarded;
+
 use crate::{
     discovery::{agent, eventually},
     given::{FREE_PORTS, Given, Started, address, http, weft},
@@ -140,6 +144,54 @@ fn a_secret_is_read_again_when_its_file_changes_and_is_shown_nowhere() {
     for text in [log, http(&admin, "GET", "/config", "").1, http(&admin, "GET", "/health", "").1] {
         assert!(!text.contains("hunter2"), "{text}");
     }
+    assert_eq!(process.stop("-TERM").code(), Some(0));
+}
+
+/// Runs SQL as the server's superuser.
+fn execute(server: &Guarded, text: &str) {
+    let ran = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(server.execute(text));
+    ran.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_database_password_is_rotated_in_its_file_without_a_failed_call() {
+    let server = Guarded::start(None).unwrap_or_else(|error| panic!("{error}"));
+    execute(&server, "CREATE ROLE app LOGIN PASSWORD 'hunter2-first'");
+    let port = server.url().port().unwrap();
+    let given = weft().variable("DATABASE_URL", &format!("postgres://app@localhost:{port}/postgres"));
+    let given = given.variable("WEFT_DATABASE_MIGRATION_URL", server.url().as_str());
+    given.write("password", "hunter2-first\n");
+    let named = format!("database.password_file={}", given.folder.path().join("password").display());
+    assert_eq!(given.run(&["migrate", "--set", &named]).code, Some(0));
+    let mut process = given.start(&[&["up"][..], &FREE_PORTS, &["--set", &named]].concat());
+    let addresses = process.addresses();
+    let (edge, admin) = (address(&addresses, "edge").to_owned(), address(&addresses, "admin").to_owned());
+
+    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'";
+    let is_over = AtomicBool::new(false);
+    let statuses = std::thread::scope(|scope| {
+        let calling = scope.spawn(|| {
+            let mut statuses = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                let user = format!(r#"{{"email": "user{}@example.com", "password": "correct horse"}}"#, statuses.len());
+                statuses.push(http(&edge, "POST", "/api/v1/auth/register", &user));
+            }
+            statuses
+        });
+        execute(&server, "ALTER ROLE app PASSWORD 'hunter2-second'");
+        execute(&server, terminate);
+        given.write("password", "hunter2-second\n");
+        shows(&admin, "/config", "# generation 2");
+        execute(&server, terminate);
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        is_over.store(true, Ordering::Relaxed);
+        calling.join().unwrap()
+    });
+    let failed: Vec<_> = statuses.iter().filter(|(status, _)| *status != 201).collect();
+    assert!(failed.is_empty() && statuses.len() > 3, "of {}: {failed:?}", statuses.len());
+    let log = process.log_to("the configuration has changed");
+    assert!(log.contains(r#""settings":"database.password""#) && !log.contains("hunter2"), "{log}");
+    assert!(!http(&admin, "GET", "/config", "").1.contains("hunter2"));
     assert_eq!(process.stop("-TERM").code(), Some(0));
 }
 
