@@ -38,6 +38,7 @@ fn settings(config: &Config) -> Settings {
         max_header: edge.max_header.bytes(),
         header_timeout: edge.header_timeout,
         drain_timeout: edge.drain_timeout,
+        cors_origins: edge.cors_origins.clone(),
         ..Settings::default()
     }
 }

@@ -1,6 +1,10 @@
 //! A request as it arrives: what of its headers becomes part of the call.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use weft_call::{
@@ -11,6 +15,8 @@ use weft_transport::metadata;
 
 use crate::authenticate::Authority;
 
+/// RFC 7240
+static PREFER: HeaderName = HeaderName::from_static("prefer");
 /// Longest `If-Match`, in bytes.
 const IF_MATCH_LIMIT: usize = 256;
 
@@ -41,6 +47,7 @@ impl Arrival {
             None => None,
             Some(text) => Some(metadata::parse_timeout(text).ok_or_else(|| invalid(&metadata::TIMEOUT, "cannot be read"))?),
         };
+        let wanted = wanted.or_else(|| preferred_wait(headers));
         let budget = match (method.deadline, wanted) {
             (Some(contract), Some(wanted)) => Some(contract.min(wanted)),
             (contract, wanted) => contract.or(wanted),
@@ -72,6 +79,14 @@ impl Arrival {
         call.if_match = if_match(headers)?;
         Ok(call.build())
     }
+}
+
+/// How long the client would wait (RFC 7240 section 4.3); a preference that cannot be read is none.
+fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    let mut preferences =
+        headers.get_all(&PREFER).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let seconds = preferences.find_map(|preference| preference.trim().strip_prefix("wait=")?.parse().ok())?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// The client's key. Where the contract would know a repeat by its key and the client sent none, the edge

@@ -72,6 +72,28 @@ impl Catalogue {
         self.by_path.get(path).and_then(|index| self.methods[*index].as_ref())
     }
 
+    /// The methods that a path is served for, if it is.
+    pub(crate) fn methods_of(&self, path: &str) -> Option<String> {
+        // No contract can have a route for this method.
+        match self.router.find("\0", path) {
+            Err(RouteError::MethodNotAllowed { allowed }) => Some(all_methods(allowed)),
+            // A rule for every method.
+            Ok(_) => Some(all_methods(["DELETE", "GET", "PATCH", "POST", "PUT"].map(str::to_owned).to_vec())),
+            Err(_) => None,
+        }
+    }
+
+    /// The route of a path whatever its method, GET before others.
+    pub(crate) fn any_route(&self, path: &str) -> Result<(Method, Route<'_>), Failure> {
+        let verb = match self.router.find("GET", path) {
+            Err(RouteError::MethodNotAllowed { allowed }) => allowed.first().cloned().unwrap_or_default(),
+            _ => "GET".to_owned(),
+        };
+        let verb = Method::from_bytes(verb.as_bytes()).unwrap_or_default();
+        let route = self.route(&verb, path)?;
+        Ok((verb, route))
+    }
+
     /// The route of a request line. HEAD is answered where GET is.
     pub(crate) fn route(&self, method: &Method, path: &str) -> Result<Route<'_>, Failure> {
         let unknown = || Error::new(MeshReason::RouteUnknown, "no such path is served here").into();
@@ -85,7 +107,7 @@ impl Catalogue {
                 Some(served) => Ok(Route { served, matched }),
                 None => Err(unknown()),
             },
-            Err(RouteError::MethodNotAllowed { allowed }) => Err(Failure::method_not_allowed(&with_head(allowed).join(", "))),
+            Err(RouteError::MethodNotAllowed { allowed }) => Err(Failure::method_not_allowed(&all_methods(allowed))),
             Err(RouteError::InvalidEncoding) => Err(not_utf8().into()),
             Err(RouteError::TooLong) => Err(Failure::uri_too_long()),
             Err(_) => Err(unknown()),
@@ -93,12 +115,15 @@ impl Catalogue {
     }
 }
 
-fn with_head(mut allowed: Vec<String>) -> Vec<String> {
-    if allowed.iter().any(|method| method == "GET") && !allowed.iter().any(|method| method == "HEAD") {
+/// The methods of a path with those that are served everywhere.
+fn all_methods(mut allowed: Vec<String>) -> String {
+    if allowed.iter().any(|method| method == "GET") {
         allowed.push("HEAD".to_owned());
-        allowed.sort_unstable();
     }
-    allowed
+    allowed.push("OPTIONS".to_owned());
+    allowed.sort_unstable();
+    allowed.dedup();
+    allowed.join(", ")
 }
 
 fn not_utf8() -> Error {

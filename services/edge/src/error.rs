@@ -5,11 +5,14 @@
 //! [`weft_transport::status_from_error`].
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 use weft_call::{Code, Error, FieldViolation, MeshReason, RequestId};
 
-use crate::body::{self, Body};
+use crate::{
+    body::{self, Body},
+    encoding::Encoding,
+};
 
 /// What keeps an edge from starting.
 #[derive(Debug, thiserror::Error)]
@@ -50,33 +53,65 @@ pub enum EdgeError {
 pub(crate) struct Failure {
     pub(crate) error: Error,
     status: StatusCode,
-    allow: Option<HeaderValue>,
+    /// What the status demands beside the body.
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Failure {
     /// The path is served, but not for this method.
     pub(crate) fn method_not_allowed(allowed: &str) -> Self {
         let error = Error::new(MeshReason::MethodUnknown, format!("this path is served for {allowed}"));
-        Self { error, status: StatusCode::METHOD_NOT_ALLOWED, allow: HeaderValue::from_str(allowed).ok() }
+        Self {
+            error,
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            header: HeaderValue::from_str(allowed).ok().map(|allowed| (header::ALLOW, allowed)),
+        }
     }
 
     /// The body is not JSON, by its own account.
     pub(crate) fn unsupported_media_type() -> Self {
         let error = Error::new(MeshReason::HeaderInvalid, "content-type must be application/json in UTF-8")
             .with_metadata("header", "content-type");
-        Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, allow: None }
+        Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, header: None }
+    }
+
+    /// The body is packed in a way that is not taken.
+    pub(crate) fn unsupported_encoding() -> Self {
+        let error = Error::new(MeshReason::HeaderInvalid, format!("content-encoding must be one of {}", Encoding::TAKEN))
+            .with_metadata("header", "content-encoding");
+        let header = Some((header::ACCEPT_ENCODING, HeaderValue::from_static(Encoding::TAKEN)));
+        Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, header }
+    }
+
+    /// The part that is wanted lies outside of what there is.
+    pub(crate) fn range_not_satisfiable(total: u64) -> Self {
+        let error = Error::without_reason(Code::OutOfRange, format!("there are {total} bytes"));
+        let header = HeaderValue::try_from(format!("bytes */{total}")).ok().map(|range| (header::CONTENT_RANGE, range));
+        Self { error, status: StatusCode::RANGE_NOT_SATISFIABLE, header }
+    }
+
+    /// The client speaks another version of the WebSocket protocol.
+    pub(crate) fn upgrade_required(error: Error) -> Self {
+        let header = Some((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
+        Self { error, status: StatusCode::UPGRADE_REQUIRED, header }
+    }
+
+    /// The page's origin may not do this.
+    pub(crate) fn origin_not_allowed() -> Self {
+        let error = Error::without_reason(Code::PermissionDenied, "pages of this origin may not call");
+        error.into()
     }
 
     /// The path has more segments than any that is served.
     pub(crate) fn uri_too_long() -> Self {
         let error = Error::new(MeshReason::RouteUnknown, "the path has too many segments");
-        Self { error, status: StatusCode::URI_TOO_LONG, allow: None }
+        Self { error, status: StatusCode::URI_TOO_LONG, header: None }
     }
 
     pub(crate) fn response(&self, request_id: &RequestId) -> Response<Body> {
         let mut response = response(&self.error, self.status, request_id);
-        if let Some(allow) = &self.allow {
-            response.headers_mut().insert(header::ALLOW, allow.clone());
+        if let Some((name, value)) = &self.header {
+            response.headers_mut().insert(name, value.clone());
         }
         response
     }
@@ -85,7 +120,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = http_status(&error);
-        Self { error, status, allow: None }
+        Self { error, status, header: None }
     }
 }
 

@@ -6,22 +6,22 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use weft_call::{Call, Deadline, Error, MeshReason, MethodContract, Payload, Reply, Result};
-use weft_transport::{ForwardBody, metadata};
+use weft_transport::{ForwardBody, Upstreams, metadata};
 
 use crate::{front::Front, record::Observation};
 
 /// A call that may be made.
-pub(crate) struct Exchange<'f> {
-    front: &'f Front,
+pub(crate) struct Exchange {
+    upstreams: Upstreams,
     method: &'static MethodContract,
     call: Call,
     headers: HeaderMap,
 }
 
-impl<'f> Exchange<'f> {
+impl Exchange {
     /// Finds out on whose account the call is made, and whether it may be.
     pub(crate) async fn admit(
-        front: &'f Front,
+        front: &Front,
         observation: &mut Observation,
         method: &'static MethodContract,
         sent: &HeaderMap,
@@ -36,7 +36,7 @@ impl<'f> Exchange<'f> {
         let trace = weft_telemetry::current(&tracing::Span::current());
         let left = deadline.map(Deadline::remaining);
         metadata::inject(&call, trace.as_ref().unwrap_or(call.trace()), left, &mut headers);
-        Ok(Self { front, method, call, headers })
+        Ok(Self { upstreams: front.upstreams.clone(), method, call, headers })
     }
 
     /// Sends a header of the client's along.
@@ -49,7 +49,7 @@ impl<'f> Exchange<'f> {
     /// Makes the call with one message and waits for the one that answers it; it may be sent again where that does no
     /// harm.
     pub(crate) async fn ask(self, message: Bytes) -> Result<Reply<Payload>> {
-        let upstream = self.front.upstreams.upstream(self.method.domain).map_err(Error::internal)?;
+        let upstream = self.upstreams.upstream(self.method.domain).map_err(Error::internal)?;
         upstream.call(&self.call, self.method, Payload::Message(message)).await
     }
 
@@ -59,8 +59,8 @@ impl<'f> Exchange<'f> {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (front, method) = (self.front, self.method);
-        front.upstreams.forward(method.domain, self.request(frames)).await
+        let (upstreams, method) = (self.upstreams.clone(), self.method);
+        upstreams.forward(method.domain, self.request(frames)).await
     }
 
     fn request<B>(self, body: B) -> Request<B> {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, panic::AssertUnwindSafe};
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
-use http::{HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tracing::Instrument;
@@ -18,11 +18,14 @@ use crate::{
     authenticate::Authenticator,
     body::{self, Body},
     catalogue::Catalogue,
+    cors::Origins,
+    encoding,
     error::Failure,
     grpc,
     record::Observation,
     rest,
     settings::Settings,
+    websocket,
 };
 
 /// What answers requests: tables that are made once, and the ways to the domains.
@@ -31,6 +34,7 @@ pub(crate) struct Front {
     pub(crate) settings: Settings,
     /// How REST requests are read.
     pub(crate) request_options: RequestOptions,
+    pub(crate) origins: Origins,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) own: grpc::OwnServices,
     pub(crate) authenticator: Authenticator,
@@ -52,12 +56,14 @@ impl Front {
         weft_telemetry::adopt_parent(&span, &arrival.trace);
         let observation = Observation::new(arrival, self.metrics.clone());
         let is_head = request.method() == Method::HEAD;
+        let origin = request.headers().get(header::ORIGIN).cloned();
         // A fault of ours in one request must not take down the others of its connection.
         let responding = AssertUnwindSafe(self.respond(observation, request)).catch_unwind();
         let mut response = responding.instrument(span).await.unwrap_or_else(|_| {
             tracing::error!(request_id = request_id.as_str(), "the edge panicked");
             Failure::from(Error::internal("the edge panicked")).response(&request_id)
         });
+        self.origins.admit(origin.as_ref(), response.headers_mut());
         if is_head {
             response = without_body(response);
         }
@@ -71,10 +77,27 @@ impl Front {
     async fn respond(&self, observation: Observation, request: Request<Incoming>) -> Response<Body> {
         let catalogue = self.catalogue.load_full();
         if is_grpc(&request) {
-            grpc::answer(self, &catalogue, observation, request).await
-        } else {
-            rest::answer(self, catalogue, observation, request).await
+            return grpc::answer(self, &catalogue, observation, request).await;
         }
+        if websocket::is_asked_for(&request) {
+            return websocket::answer(self, catalogue, observation, request).await;
+        }
+        if request.method() == Method::OPTIONS
+            && let Some(response) = self.options(&catalogue, request.uri().path(), request.headers())
+        {
+            return response;
+        }
+        let asked = request.headers().get(header::ACCEPT_ENCODING).cloned();
+        encoding::packed(rest::answer(self, catalogue, observation, request).await, asked.as_ref()).await
+    }
+
+    /// The answer to OPTIONS, unless a contract has its own.
+    fn options(&self, catalogue: &Catalogue, path: &str, asked: &HeaderMap) -> Option<Response<Body>> {
+        let methods = catalogue.methods_of(path)?;
+        if catalogue.route(&Method::OPTIONS, path).is_ok() {
+            return None;
+        }
+        HeaderValue::from_str(&methods).ok().map(|methods| self.origins.options(asked, &methods))
     }
 }
 

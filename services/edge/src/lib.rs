@@ -11,6 +11,8 @@
 //! - What is served, how and for how long comes from the registered contracts: routes from
 //!   `google.api.http`, access and deadlines from `weft.mesh.v1.call`. A method that only workloads may
 //!   call is not served here at all.
+//! - A stream is a JSON array, JSON lines, server-sent events or a WebSocket, as the client asks; messages leave
+//!   as they come, and a stream that failed never looks whole. `google.api.HttpBody` passes as bytes.
 //! - REST bodies, paths and queries become the method's request message; a field that the message does not
 //!   have is an error that names it. gRPC passes through, its messages unread. Reflection and health are
 //!   answered here for all domains.
@@ -36,6 +38,8 @@ mod arrival;
 mod authenticate;
 mod body;
 mod catalogue;
+mod cors;
+mod encoding;
 mod error;
 mod exchange;
 mod front;
@@ -46,6 +50,7 @@ mod record;
 mod rest;
 mod server;
 mod settings;
+mod websocket;
 
 pub use error::EdgeError;
 pub use server::{Edge, Running};

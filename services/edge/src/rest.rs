@@ -4,9 +4,10 @@
 //! events, and one that takes a stream takes an array or lines: see [`form`] and [`upload`].
 
 mod accept;
+mod conditional;
 mod form;
 mod media_type;
-mod refusal;
+pub(crate) mod refusal;
 mod reply;
 mod rules;
 mod stream;
@@ -27,6 +28,7 @@ pub(crate) use rules::Rules;
 use crate::{
     body::{self, Body},
     catalogue::{Catalogue, Route},
+    encoding::Encoding,
     error::Failure,
     exchange::{self, Exchange},
     front::Front,
@@ -129,7 +131,11 @@ where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let body = body::read(body, front.settings.max_body).await?;
+    let encoding = Encoding::of_request(&parts.headers)?;
+    let mut body = body::read(body, front.settings.max_body).await?;
+    if let Some(encoding) = encoding {
+        body = encoding.unpack(&body, front.settings.max_body)?;
+    }
     let mut request = builder(catalogue, route, parts, &front.request_options)?;
     if request.takes_raw_body() {
         request.content_type(media_type::of(&parts.headers)?.unwrap_or_default());
@@ -168,7 +174,7 @@ async fn requests(
 /// Begins to answer with what the domain answers.
 async fn begin(catalogue: &Arc<Catalogue>, route: &Route<'_>, parts: &Parts, answer: Answer) -> Result<Answered, Failure> {
     if route.served.contract.kind != MethodKind::ClientStreaming {
-        return Ok(Answered::Stream(Box::new(stream::response(catalogue, route, parts, answer).await?)));
+        return stream::response(catalogue, route, parts, answer).await;
     }
     let (headers, message, trailers) = answer.only_message().await?;
     let head = reply::Head { status: None, headers, trailers };

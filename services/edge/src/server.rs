@@ -12,7 +12,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use hyper::service::service_fn;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -38,8 +38,8 @@ use weft_transcode::RequestOptions;
 use weft_transport::Upstreams;
 
 use crate::{
-    authenticate::Authenticator, catalogue::Catalogue, error::EdgeError, front::Front, grpc::OwnServices, health, issuer::Issuer,
-    settings::Settings,
+    authenticate::Authenticator, catalogue::Catalogue, cors::Origins, error::EdgeError, front::Front, grpc::OwnServices, health,
+    issuer::Issuer, settings::Settings, websocket::Sessions,
 };
 
 /// After a connection could not be accepted, most likely for want of file descriptors.
@@ -95,6 +95,7 @@ impl Edge {
         }
         let front = Front {
             request_options: request_options(&settings),
+            origins: Origins::new(&settings.cors_origins),
             settings,
             catalogue,
             own,
@@ -182,12 +183,15 @@ async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr, stop: Can
     let builder = builder(&front.settings);
     let spoken = Arc::new(AtomicBool::new(false));
     let says = Arc::clone(&spoken);
-    let service = service_fn(move |request| {
+    let sessions = Sessions::new(stop.clone());
+    let upgrades = sessions.clone();
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(upgrades.clone());
         says.store(true, Ordering::Relaxed);
         let front = Arc::clone(&front);
         async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // hyper counts the time for a header from its first byte on; this counts from the connection on.
     let silence = async {
         tokio::time::sleep(patience).await;
@@ -206,6 +210,7 @@ async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr, stop: Can
     if let Err(error) = ended {
         tracing::debug!(error, %peer, "a connection ended with an error");
     }
+    sessions.serve().await;
 }
 
 fn builder(settings: &Settings) -> auto::Builder<TokioExecutor> {

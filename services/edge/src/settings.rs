@@ -21,6 +21,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Requests at once on one HTTP/2 connection.
     pub max_streams: u32,
+    /// The origins whose pages may read answers; `*` for all of them.
+    pub cors_origins: Vec<String>,
     /// How often revoked sessions are asked for.
     pub revocation_interval: Duration,
     /// Without word of revoked sessions for so long, calls with credentials are refused.
@@ -38,6 +40,7 @@ impl Default for Settings {
             drain_timeout: Duration::from_secs(10),
             max_connections: 10_000,
             max_streams: 256,
+            cors_origins: Vec::new(),
             revocation_interval: Duration::from_secs(1),
             revocation_staleness: Duration::from_secs(30),
         }

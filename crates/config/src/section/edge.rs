@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de};
 
 use crate::setting::Setting;
 use crate::units::{self, ByteSize};
@@ -34,6 +34,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "How long requests under way may take to finish once the process is asked to stop.",
     )
     .default("10s"),
+    Setting::text(
+        "edge.cors_origins",
+        "origins such as https://shop.example with commas between them, or *",
+        "The origins whose pages may read the edge's answers and open WebSockets; none but its own if not set.",
+    ),
 ];
 
 /// The front door.
@@ -56,6 +61,9 @@ pub struct Edge {
     /// How long requests under way may take to finish at shutdown.
     #[serde(deserialize_with = "units::duration")]
     pub drain_timeout: Duration,
+    /// The origins whose pages may read answers; `*` for all.
+    #[serde(default, deserialize_with = "origins")]
+    pub cors_origins: Vec<String>,
 }
 
 impl Edge {
@@ -63,6 +71,17 @@ impl Edge {
     pub fn listen(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
     }
+}
+
+/// An origin is a scheme, a host and perhaps a port (RFC 6454 section 6.2), without a path.
+fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let origins: Vec<_> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
+    let is_origin = |origin: &String| {
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@']))
+    };
+    if origins.iter().all(is_origin) { Ok(origins) } else { Err(de::Error::custom("not an origin")) }
 }
 
 fn body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {

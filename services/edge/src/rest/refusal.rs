@@ -5,7 +5,7 @@ use weft_call::{Error, FieldViolation, MeshReason};
 use weft_transcode::{Reason, RequestError};
 
 /// The refusal of a request.
-pub(super) fn of(error: &RequestError) -> Error {
+pub(crate) fn of(error: &RequestError) -> Error {
     let (field, problem) = match error {
         RequestError::TooLarge => return Error::new(MeshReason::MessageTooLarge, "a message of the request is too large"),
         RequestError::Body(error) if is_no_json(error.reason()) => ("body".to_owned(), error.to_string()),

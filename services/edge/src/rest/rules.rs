@@ -13,6 +13,9 @@ pub(crate) struct Rules {
     /// The data of the event that ends a stream of events.
     #[prost(string, tag = "2")]
     pub(crate) sse_end: String,
+    /// `Cache-Control` of answers to GET.
+    #[prost(string, tag = "3")]
+    pub(crate) cache_control: String,
 }
 
 /// How a stream of answers is written.

@@ -12,16 +12,17 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::Stream as _;
-use http::{HeaderMap, HeaderValue, Response, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header, request::Parts};
 use http_body::{Body, Frame};
 use tokio::time::Sleep;
 use weft_call::{Code, Error, Result};
 use weft_transcode::{PrintOptions, ResponseBody};
 
 use super::{
-    accept,
+    Answered, accept,
+    conditional::{self, Wanted},
     form::Form,
-    reply::{Head, raw_type},
+    reply::{self, Head, raw_type},
     upload::Fault,
 };
 use crate::{
@@ -39,6 +40,9 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 /// Messages that are ready are written together up to about this size, in bytes.
 const BATCH: usize = 16 * 1024;
 
+/// The length of a stream of bytes, which the service may state before the first: then clients may ask for parts.
+const LENGTH: &str = "x-content-length";
+
 /// A failure after which the body must not look whole.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer failed after its first message")]
@@ -51,6 +55,8 @@ pub(super) struct JsonMessages {
     binding: usize,
     messages: Messages,
     form: Form,
+    /// Of a stream of bytes: how many are still to be skipped, and how many then to be given.
+    part: (u64, u64),
     gives_trailers: bool,
     written: bool,
     state: State,
@@ -72,29 +78,43 @@ pub(super) async fn response(
     route: &Route<'_>,
     parts: &Parts,
     answer: Answer,
-) -> Result<Response<JsonMessages>, Failure> {
+) -> Result<Answered, Failure> {
     let Answer { headers, mut messages } = answer;
     messages.settle(PATIENCE).await?;
-    let binding = route.matched.binding;
     let rules = &route.served.rules;
-    let form = if binding.gives_raw_body(&catalogue.schema) {
+    let form = if route.matched.binding.gives_raw_body(&catalogue.schema) {
         Form::Bytes(first_type(catalogue, route, &messages)?)
     } else {
         Form::of(accept::form(&parts.headers, rules.form()), rules)
     };
-    let head = Head { status: None, headers, trailers: HeaderMap::new() }.with_status();
-    let status = head.status();
+    let mut head = Head { status: None, headers, trailers: HeaderMap::new() }.with_status();
+    let (mut status, length) = (head.status(), head.headers.remove(LENGTH));
     let mut headers = for_client(head.headers);
     headers.insert(header::CONTENT_TYPE, form.content_type());
     headers.append(header::VARY, HeaderValue::from_static("accept"));
-    if let Form::Events { .. } = form {
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let mut part = (0, u64::MAX);
+    match form {
+        Form::Events { .. } => _ = headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store")),
+        Form::Bytes(_) if status == StatusCode::OK => {
+            reply::cache(rules, &mut headers, || None);
+            if conditional::is_known(&parts.headers, &headers) {
+                return Ok(Answered::Whole(reply::not_modified(headers)));
+            }
+            if let Some(total) = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok()) {
+                part = choose(parts, &mut headers, total)?;
+                if headers.contains_key(header::CONTENT_RANGE) {
+                    status = StatusCode::PARTIAL_CONTENT;
+                }
+            }
+        }
+        Form::Array | Form::Lines | Form::Bytes(_) => {}
     }
     let mut response = Response::new(JsonMessages {
         catalogue: Arc::clone(catalogue),
-        binding: binding.index(),
+        binding: route.matched.binding.index(),
         messages,
         form,
+        part,
         gives_trailers: parts.version == Version::HTTP_2,
         written: false,
         state: State::Flowing,
@@ -103,7 +123,22 @@ pub(super) async fn response(
     });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    Ok(response)
+    Ok(Answered::Stream(Box::new(response)))
+}
+
+/// How many of `total` bytes are skipped, and how many are then given.
+fn choose(parts: &Parts, headers: &mut HeaderMap, total: u64) -> Result<(u64, u64), Failure> {
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let (skipped, given) = match conditional::wanted(&parts.headers, headers, total) {
+        Wanted::Whole => (0, total),
+        Wanted::Nothing => return Err(Failure::range_not_satisfiable(total)),
+        Wanted::Part(first, last) => {
+            headers.insert(header::CONTENT_RANGE, reply::content_range(first, last, total));
+            (first, last - first + 1)
+        }
+    };
+    headers.insert(header::CONTENT_LENGTH, given.into());
+    Ok((skipped, given))
 }
 
 /// The type of a stream of bytes: what its first message names.
@@ -136,7 +171,7 @@ impl JsonMessages {
         let made = binding.response_body(&self.catalogue.schema, message, &PrintOptions::default(), out);
         match made {
             Ok(ResponseBody::Json) => {}
-            Ok(ResponseBody::Raw { data, .. }) => out.extend_from_slice(data),
+            Ok(ResponseBody::Raw { data, .. }) => out.extend_from_slice(cut(&mut self.part, data)),
             Err(error) => {
                 out.truncate(start);
                 return Err(Error::internal(error));
@@ -181,7 +216,12 @@ impl JsonMessages {
             };
             let failed = match item {
                 Some(Ok(message)) => match self.write(&message, out) {
-                    Ok(()) => continue,
+                    Ok(()) if self.part.1 > 0 => continue,
+                    // The part is whole: the rest is of no use.
+                    Ok(()) => {
+                        self.end(out);
+                        return Poll::Ready(());
+                    }
                     Err(error) => error,
                 },
                 Some(Err(error)) => error,
@@ -195,6 +235,17 @@ impl JsonMessages {
         }
         Poll::Ready(())
     }
+}
+
+/// What of the next bytes belongs to the part.
+fn cut<'d>((skipped, given): &mut (u64, u64), data: &'d [u8]) -> &'d [u8] {
+    let within = |count: u64, length: usize| usize::try_from(count).map_or(length, |count| count.min(length));
+    let skip = within(*skipped, data.len());
+    let data = &data[skip..];
+    let data = &data[..within(*given, data.len())];
+    *skipped -= skip as u64;
+    *given -= data.len() as u64;
+    data
 }
 
 impl Body for JsonMessages {

@@ -18,7 +18,7 @@ use weft_call::{Error, MeshReason};
 use weft_transcode::RequestOptions;
 
 use super::{builder, media_type, refusal};
-use crate::{body::Body, catalogue::Catalogue, error::Failure, grpc::framing};
+use crate::{body::Body, catalogue::Catalogue, encoding::Encoding, error::Failure, grpc::framing};
 
 /// What went wrong with a request while it was sent on.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +80,9 @@ impl Upload {
         let Self { catalogue, options, parts, mut body, frames } = self;
         let route = catalogue.route(&parts.method, parts.uri.path())?;
         let mut request = builder(&catalogue, &route, &parts, &options)?;
+        if Encoding::of_request(&parts.headers)?.is_some() {
+            return Err(Failure::unsupported_encoding());
+        }
         if request.takes_raw_body() {
             request.content_type(media_type::of(&parts.headers)?.unwrap_or_default());
         } else {

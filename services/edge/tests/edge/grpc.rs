@@ -169,5 +169,5 @@ async fn an_answer_that_breaks_off_does_not_look_complete() {
     assert!(answer.next().await.is_some());
     house.mesh.stop().await;
     let ended = answer.end().await;
-    assert_eq!((ended.code, ended.reason()), (Code::Unavailable, "UPSTREAM_UNAVAILABLE"));
+    assert_eq!((ended.code, ended.reason()), (Code::Unavailable, "DRAINING"));
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod authentication;
+mod caching;
 mod flow;
 mod grpc;
 mod house;
@@ -11,4 +12,5 @@ mod own_services;
 mod rest;
 mod shop;
 mod streams;
+mod websocket;
 mod wire;

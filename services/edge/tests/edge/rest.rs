@@ -137,7 +137,7 @@ async fn what_is_wrong_with_a_request_is_named() {
         assert_eq!(answer.header("content-type"), "application/json", "{case}");
     }
     let not_allowed = told(house.request("DELETE", "/v1/notes")).await;
-    assert_eq!(not_allowed.header("allow"), "GET, HEAD, POST");
+    assert_eq!(not_allowed.header("allow"), "GET, HEAD, OPTIONS, POST");
 }
 
 #[tokio::test]
