@@ -12,7 +12,7 @@
 //! the edge's certificate chain, so the mesh's trust roots are all that a domain needs to verify it. Its audience is the
 //! trust domain. Domains pass it on unread from call to call; who calls is the connection's matter, not the assertion's.
 //!
-//! A verified assertion is remembered by its SHA-256 until it ends, so that a repeat costs one look-up. Its time is
+//! A verified assertion is remembered, all of it, until it ends, so that a repeat costs one look-up. Its time is
 //! checked at every look-up. A root that is removed stops vouching for new assertions at once, and for remembered ones
 //! when they end. Epochs are compared elsewhere, against what is revoked by now.
 //!
@@ -28,10 +28,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use foldhash::quality::RandomState;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use prost::Message as _;
-use sha2::{Digest as _, Sha256};
 use weft_call::Principal;
 use weft_workload_identity::{CertificateSource, IdentityError, PeerError, Signature, WorkloadName, sign, verify};
 
@@ -111,7 +111,8 @@ pub struct AssertionSigner {
 pub struct AssertionVerifier {
     source: Arc<dyn CertificateSource>,
     trusted: Vec<WorkloadName>,
-    verified: Cache<[u8; 32], Arc<Claims>>,
+    /// By its bytes. Only what is verified gets in, so nobody can aim at the hash.
+    verified: Cache<Arc<[u8]>, Arc<Claims>, RandomState>,
 }
 
 // === impl AssertionSigner ===
@@ -162,10 +163,10 @@ impl AssertionVerifier {
     pub fn new(source: Arc<dyn CertificateSource>, trusted: Vec<WorkloadName>) -> Self {
         let verified = Cache::builder()
             .max_capacity(MEMORY_BYTES)
-            .weigher(|_, claims: &Arc<Claims>| memory(claims))
+            .weigher(|assertion: &Arc<[u8]>, claims: &Arc<Claims>| memory(assertion, claims))
             // New assertions must get in: by frequency, ended ones would keep their place.
             .eviction_policy(EvictionPolicy::lru())
-            .build();
+            .build_with_hasher(RandomState::default());
         Self { source, trusted, verified }
     }
 
@@ -174,16 +175,15 @@ impl AssertionVerifier {
         if assertion.len() > MAX_BYTES {
             return Err(AssertionError::TooLong(assertion.len()));
         }
-        let digest: [u8; 32] = Sha256::digest(assertion).into();
-        if let Some(claims) = self.verified.get(&digest) {
+        if let Some(claims) = self.verified.get(assertion) {
             if let Err(error) = check_time(&claims, now) {
-                self.verified.invalidate(&digest);
+                self.verified.invalidate(assertion);
                 return Err(error);
             }
             return Ok(claims);
         }
         let claims = Arc::new(self.verify_anew(assertion, now)?);
-        self.verified.insert(digest, Arc::clone(&claims));
+        self.verified.insert(assertion.into(), Arc::clone(&claims));
         Ok(claims)
     }
 
@@ -217,10 +217,10 @@ fn check_time(claims: &Claims, now: DateTime<Utc>) -> Result<(), AssertionError>
 }
 
 /// About how many bytes remembering an assertion takes, its key and the map's own share included.
-fn memory(claims: &Claims) -> u32 {
+fn memory(assertion: &[u8], claims: &Claims) -> u32 {
     const ENTRY: usize = 512;
     let roles: usize = claims.principal.roles().iter().map(|role| size_of::<String>() + role.len()).sum();
-    u32::try_from(ENTRY + roles).unwrap_or(u32::MAX)
+    u32::try_from(ENTRY + assertion.len() + roles).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
