@@ -4,7 +4,7 @@
 //! grammar is dropped and a new trace starts, as the specification asks: a stranger's broken header
 //! must not fail a call.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ impl TraceContext {
         let (trace, span) = (Uuid::new_v4(), Uuid::new_v4());
         let mut span_id = [0; 8];
         span_id.copy_from_slice(&span.as_bytes()[8..]);
-        Self { trace_id: *trace.as_bytes(), span_id, flags: 1, state: "".into() }
+        Self { trace_id: *trace.as_bytes(), span_id, flags: 1, state: no_state() }
     }
 
     /// Reads `traceparent` and `tracestate`; `None` if the former breaks the grammar.
@@ -45,19 +45,39 @@ impl TraceContext {
         if trace_id == [0; 16] || span_id == [0; 8] {
             return None;
         }
-        let state = state.filter(|state| state.len() <= STATE_LIMIT).unwrap_or_default();
-        Some(Self { trace_id, span_id, flags: hex::<1>(flags)?[0], state: state.into() })
+        let state = state.filter(|state| !state.is_empty() && state.len() <= STATE_LIMIT).map_or_else(no_state, Arc::from);
+        Some(Self { trace_id, span_id, flags: hex::<1>(flags)?[0], state })
     }
 
     /// The `traceparent` header.
     pub fn traceparent(&self) -> String {
-        format!("00-{}-{:016x}-{:02x}", self.trace(), u64::from_be_bytes(self.span_id), self.flags)
+        let mut text = String::with_capacity(55);
+        text.push_str("00-");
+        push_hex(&mut text, &self.trace_id);
+        text.push('-');
+        push_hex(&mut text, &self.span_id);
+        text.push('-');
+        push_hex(&mut text, &[self.flags]);
+        text
     }
 
     /// The trace's id in hexadecimal.
     pub fn trace(&self) -> String {
-        format!("{:032x}", u128::from_be_bytes(self.trace_id))
+        let mut text = String::with_capacity(32);
+        push_hex(&mut text, &self.trace_id);
+        text
     }
+}
+
+/// Nearly every call has none: they share it.
+fn no_state() -> Arc<str> {
+    static NONE: LazyLock<Arc<str>> = LazyLock::new(Arc::default);
+    Arc::clone(&NONE)
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    let digit = |digit: u8| char::from(b"0123456789abcdef"[usize::from(digit)]);
+    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]));
 }
 
 /// Lower-case hexadecimal of exactly `N` bytes.

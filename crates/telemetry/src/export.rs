@@ -49,7 +49,15 @@ where
         let root = metadata.target().split("::").next().unwrap_or_default();
         *metadata.level() <= Level::INFO && metadata.target() != LINES && !OWN_TRANSPORT.contains(&root)
     });
-    tracing_opentelemetry::layer().with_tracer(provider.tracer("weft")).with_filter(exported)
+    // What a span is entered for is no event, and contexts are carried by spans and never by threads:
+    // both would cost every call several looks at the clock.
+    tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("weft"))
+        .with_tracked_inactivity(false)
+        .with_context_activation(false)
+        .with_location(false)
+        .with_threads(false)
+        .with_filter(exported)
 }
 
 #[cfg(test)]

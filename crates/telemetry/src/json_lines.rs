@@ -42,7 +42,7 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut fields = Fields::default();
+            let mut fields = Fields(Vec::with_capacity(attributes.fields().len()));
             attributes.record(&mut fields);
             span.extensions_mut().insert(fields);
         }
@@ -141,7 +141,10 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put_text(field.name(), value.to_owned());
+        // Those are directions to the traces' exporter, such as `otel.kind`.
+        if !field.name().starts_with("otel.") {
+            self.put_text(field.name(), value.to_owned());
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

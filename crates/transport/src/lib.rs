@@ -17,6 +17,7 @@ mod concurrency;
 mod error;
 #[cfg(test)]
 mod fixture;
+mod frame;
 pub mod metadata;
 mod server;
 mod socket;

@@ -32,17 +32,26 @@ fn value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok()
 }
 
+/// A value that differs from call to call. HPACK is told not to remember it (RFC 7541, section 7.1.3):
+/// it would push out of the table what does not change, such as the assertion.
+fn passing(text: String) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
 /// Writes what travels with the call. Headers of these names that stand already are replaced or
 /// removed, so that nothing a stranger sent passes for the call's own.
 pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, headers: &mut HeaderMap) {
     let mut set = |name: &HeaderName, value: Option<HeaderValue>| match value {
         Some(value) => _ = headers.insert(name, value),
+        None if headers.is_empty() => {}
         None => _ = headers.remove(name),
     };
-    set(&REQUEST_ID, value(call.request_id().as_str()));
-    set(&TRACEPARENT, value(&trace.traceparent()));
+    set(&REQUEST_ID, passing(call.request_id().as_str().to_owned()));
+    set(&TRACEPARENT, passing(trace.traceparent()));
     set(&TRACESTATE, Some(trace.state.as_ref()).filter(|state| !state.is_empty()).and_then(value));
-    set(&ASSERTION, call.authority().and_then(|assertion| value(&STANDARD_NO_PAD.encode(assertion))));
+    set(&ASSERTION, call.authority().and_then(|assertion| HeaderValue::try_from(STANDARD_NO_PAD.encode(assertion)).ok()));
     let acts_alone = matches!(call.principal(), Principal::Job { .. } | Principal::Workload(_));
     set(
         &TENANT,
@@ -51,9 +60,9 @@ pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, head
             _ => None,
         },
     );
-    set(&IDEMPOTENCY_KEY, call.idempotency_key().and_then(|key| value(key.as_str())));
+    set(&IDEMPOTENCY_KEY, call.idempotency_key().and_then(|key| passing(key.as_str().to_owned())));
     set(&header::IF_MATCH, call.if_match().and_then(value));
-    set(&TIMEOUT, timeout.and_then(|timeout| value(&format_timeout(timeout))));
+    set(&TIMEOUT, timeout.and_then(|timeout| passing(format_timeout(timeout))));
 }
 
 /// What a peer's headers say of a call; what cannot be read is as if it had not come, save that a

@@ -143,7 +143,8 @@ impl Balancer {
     /// The endpoints that discovery names now.
     fn members(&self) -> Arc<[Arc<Member>]> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.endpoints.has_changed().unwrap_or(false) {
+        // A resolver that has ended changes nothing any more; what it said last may not have been read yet.
+        if state.endpoints.has_changed().unwrap_or(state.members.is_empty()) {
             let named = Arc::clone(&state.endpoints.borrow_and_update());
             state.members = named.iter().map(|endpoint| self.member(&state.members, endpoint)).collect();
             tracing::debug!(domain = self.callee.domain, endpoints = named.len(), "discovery names other endpoints");

@@ -22,6 +22,9 @@ pub(super) async fn exchange(channel: Channel, outgoing: Outgoing<'_>) -> Result
     let sampled = is_sampled(call.trace());
     let trace = if sampled { weft_telemetry::current(&tracing::Span::current()) } else { None };
     metadata::inject(call, trace.as_ref().unwrap_or(call.trace()), left, &mut headers);
+    if let (MethodKind::Unary, Payload::Message(message)) = (method.kind, &request) {
+        return super::unary::exchange(channel, headers, method, message).await;
+    }
     let limit = MESSAGE_LIMIT;
     let mut grpc = Grpc::new(channel).max_decoding_message_size(limit).max_encoding_message_size(limit);
     let unreachable =
@@ -31,7 +34,7 @@ pub(super) async fn exchange(channel: Channel, outgoing: Outgoing<'_>) -> Result
     let response = grpc.streaming(request, PathAndQuery::from_static(method.path), Encoded).await;
     let (headers, stream, _) = response.map_err(|status| error_from_status(&status))?.into_parts();
     let mut reply = reply(headers.into_headers());
-    if matches!(method.kind, MethodKind::Unary | MethodKind::ClientStreaming) {
+    if method.kind == MethodKind::ClientStreaming {
         let (message, trailers) = only_message(stream).await?;
         reply.trailers = trailers;
         return Ok(reply.map(|()| Payload::Message(message)));
@@ -64,9 +67,13 @@ fn into_request(headers: HeaderMap, payload: Payload) -> Request<Messages> {
 }
 
 /// Headers of the answer, without those of gRPC itself.
-fn reply(mut headers: HeaderMap) -> Reply<()> {
+pub(super) fn reply(mut headers: HeaderMap) -> Reply<()> {
     let status = headers.remove(&metadata::HTTP_STATUS).and_then(|status| status.to_str().ok()?.parse().ok());
     for name in ["content-type", "date", "grpc-status", "grpc-message", "grpc-encoding", "grpc-accept-encoding"] {
+        // Mostly the first two were all.
+        if headers.is_empty() {
+            break;
+        }
         headers.remove(name);
     }
     Reply { message: (), status, headers, trailers: HeaderMap::new() }

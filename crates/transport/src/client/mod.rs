@@ -13,6 +13,7 @@ mod member;
 mod retry;
 mod streams;
 mod transaction;
+mod unary;
 
 use std::{
     collections::HashMap,

@@ -92,7 +92,8 @@ async fn serve(
         let (server, peer, closing) = (Arc::clone(&server), Arc::clone(&peer), closing.clone());
         move |request: http::Request<Incoming>| {
             let (server, peer, closing) = (Arc::clone(&server), Arc::clone(&peer), closing.clone());
-            async move { Ok::<_, Infallible>(execution::respond(&server, &peer, request, closing).await) }
+            // Boxed at once: hyper and tokio pass it on by value several times before it runs.
+            Box::pin(async move { Ok::<_, Infallible>(execution::respond(&server, &peer, request, closing).await) })
         }
     });
     let connection = http2::Builder::new(TokioExecutor::new())

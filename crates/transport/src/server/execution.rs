@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::{
-    Status, Streaming,
+    Streaming,
     body::Body,
     codec::{EncodeBody, SingleMessageCompressionOverride},
 };
@@ -27,6 +27,7 @@ use super::{Served, Server};
 use crate::{
     MESSAGE_LIMIT,
     codec::Encoded,
+    frame::{self, OneMessage},
     metadata::{self, Extracted, HTTP_STATUS},
     status::{error_from_status, status_from_error},
     stream::StreamLife,
@@ -57,10 +58,10 @@ pub(super) async fn respond(
     let method = *method;
     let (lines, span) = (lines(method, &request_id, &trace), server_span(method, &trace, peer.workload.as_str()));
     let arrival = Arrival { method, peer: peer.workload.as_str(), request_id: &request_id, trace: &trace, closing };
-    let mut principal = None;
-    let result = work(server, arrival, sent, request, &mut principal).instrument(span.clone()).instrument(lines.clone()).await;
-    let (response, failure) = match result {
-        Ok(reply) => (answer(reply, request_id.clone()), None),
+    let mut admitted = None;
+    let result = work(server, arrival, sent, request, &mut admitted).instrument(span.clone()).instrument(lines.clone()).await;
+    let (response, failure) = match result.and_then(|reply| answer(reply, &request_id)) {
+        Ok(response) => (response, None),
         Err(error) => (status_from_error(&error, &request_id).into_http(), Some(error)),
     };
     let peer = peer.workload.as_str();
@@ -78,7 +79,7 @@ pub(super) async fn respond(
             trace_id: &trace.trace(),
             domain: method.domain,
             method: method.name,
-            principal: principal.as_deref(),
+            principal: admitted.map(|call| call.principal().to_string()).as_deref(),
             peer: Some(peer),
             duration: started.elapsed(),
             code,
@@ -135,12 +136,12 @@ async fn work(
     Arrival { method, peer, request_id, trace, closing }: Arrival<'_>,
     sent: Extracted,
     request: http::Request<Incoming>,
-    principal: &mut Option<String>,
+    admitted: &mut Option<Call>,
 ) -> Result<Reply<Payload>> {
     // What is spent, forbidden or over its rate is refused first, in microseconds: it takes no place
     // from what may run.
     let call = server.admission.admit(method, peer, request_id.clone(), trace.clone(), sent)?;
-    *principal = Some(call.principal().to_string());
+    *admitted = Some(call.clone());
     let deadline = call.deadline();
     // Then it waits for its place, on its own time: what is refused here has not begun.
     let place = server.limiter.enter(method.domain, deadline).await.inspect_err(|error| {
@@ -221,10 +222,10 @@ async fn handle(
     if headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
         return Err(Error::new(MeshReason::MethodUnknown, "compressed messages are not taken inside the mesh"));
     }
-    let messages = Streaming::new_request(Encoded, request.into_body(), None, Some(MESSAGE_LIMIT));
     let payload = match method.kind {
-        MethodKind::Unary | MethodKind::ServerStreaming => Payload::Message(only_message(messages).await?),
+        MethodKind::Unary | MethodKind::ServerStreaming => Payload::Message(frame::read(request.into_body()).await?.0),
         MethodKind::ClientStreaming | MethodKind::Bidirectional => {
+            let messages = Streaming::new_request(Encoded, request.into_body(), None, Some(MESSAGE_LIMIT));
             let messages = Box::pin(messages.map(|item| item.map_err(|status| error_from_status(&status))));
             Payload::Stream(match life {
                 Some(life) => life.noting(messages),
@@ -235,38 +236,31 @@ async fn handle(
     server.service.handle(method, call, payload, &*server.replays).await
 }
 
-async fn only_message(mut messages: Streaming<Bytes>) -> Result<Bytes> {
-    let failed = |status: Status| error_from_status(&status);
-    let missing = || Error::new(MeshReason::MalformedMessage, "the call came without a message");
-    let message = messages.message().await.map_err(failed)?.ok_or_else(missing)?;
-    if messages.message().await.map_err(failed)?.is_some() {
-        return Err(Error::new(MeshReason::MalformedMessage, "the call came with more than one message"));
-    }
-    Ok(message)
-}
-
 /// The reply as a gRPC response.
-fn answer(reply: Reply<Payload>, request_id: RequestId) -> http::Response<Body> {
+fn answer(reply: Reply<Payload>, request_id: &RequestId) -> Result<http::Response<Body>> {
     let Reply { message, status, mut headers, trailers } = reply;
-    let messages = match message {
-        Payload::Message(message) => futures_util::stream::iter([Ok(message)]).left_stream(),
-        Payload::Stream(stream) => stream
-            .map(move |item| {
-                item.map_err(|error| {
-                    log_cause(Some(&error));
-                    status_from_error(&error, &request_id)
-                })
-            })
-            .right_stream(),
+    let body = match message {
+        Payload::Message(message) => Body::new(OneMessage::answer(&message, trailers)?),
+        Payload::Stream(stream) => many_messages(stream, trailers, request_id.clone()),
     };
-    let body = EncodeBody::new_server(Encoded, messages, None, SingleMessageCompressionOverride::default(), Some(MESSAGE_LIMIT));
     if let Some(status) = status {
         headers.insert(&HTTP_STATUS, HeaderValue::from(status));
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    let mut response = http::Response::new(with_trailers(Body::new(body), trailers));
+    let mut response = http::Response::new(body);
     *response.headers_mut() = headers;
-    response
+    Ok(response)
+}
+
+fn many_messages(messages: weft_call::Streaming<Bytes>, trailers: HeaderMap, request_id: RequestId) -> Body {
+    let messages = messages.map(move |item| {
+        item.map_err(|error| {
+            log_cause(Some(&error));
+            status_from_error(&error, &request_id)
+        })
+    });
+    let body = EncodeBody::new_server(Encoded, messages, None, SingleMessageCompressionOverride::default(), Some(MESSAGE_LIMIT));
+    with_trailers(Body::new(body), trailers)
 }
 
 /// tonic ends a successful call with trailers of its own; those of the reply join them.
