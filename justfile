@@ -90,6 +90,11 @@ load *arguments:
 bench-transcode:
     cargo run --locked --release -p weft-bench-transcode -- --write docs/benchmarks.md
 
+# Measure the stacks between domains against bare tonic and Envoy sidecars in one run, and write docs/benchmarks.md.
+bench-mesh *arguments:
+    bash build-support/tools.sh envoy
+    cargo run --locked --release -p weft-bench-mesh -- --write docs/benchmarks.md {{ arguments }}
+
 # Remove the records that `just up` left in this folder.
 clean-data:
     rm -rf .weft

