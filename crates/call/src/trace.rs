@@ -86,16 +86,19 @@ fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != 2 * N {
         return None;
     }
+    // What is no digit sets a bit that no digit has: one look at the end, none on the way.
     let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        _ => 0x80,
     };
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    let (mut bytes, mut seen) = ([0; N], 0);
+    for (byte, pair) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+        let (high, low) = (digit(pair[0]), digit(pair[1]));
+        seen |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(bytes)
+    (seen & 0x80 == 0).then_some(bytes)
 }
 
 #[cfg(test)]

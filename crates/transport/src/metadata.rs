@@ -25,6 +25,9 @@ pub static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// W3C trace context, the vendors' part.
 pub static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// From here on timeouts travel in milliseconds.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Longest assertion that is read, in base64 characters.
 const ASSERTION_LIMIT: usize = 12 * 1024;
 
@@ -62,7 +65,13 @@ pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, head
     );
     set(&IDEMPOTENCY_KEY, call.idempotency_key().and_then(|key| passing(key.as_str().to_owned())));
     set(&header::IF_MATCH, call.if_match().and_then(value));
-    set(&TIMEOUT, timeout.and_then(|timeout| passing(format_timeout(timeout))));
+    set(
+        &TIMEOUT,
+        timeout.and_then(|timeout| {
+            let text = format_timeout(timeout);
+            if timeout < SECOND { passing(text) } else { value(&text) }
+        }),
+    );
 }
 
 /// What a peer's headers say of a call; what cannot be read is as if it had not come, save that a
@@ -104,12 +113,13 @@ pub fn extract(headers: &HeaderMap) -> Extracted {
     }
 }
 
-/// `grpc-timeout`: at most eight digits and a unit. Rounded up to whole units, at least one.
+/// `grpc-timeout`: at most eight digits and a unit. From a second on in whole milliseconds, rounded
+/// down, so that most calls of a method say the same and HPACK sends one byte; below in microseconds,
+/// rounded up, at least one.
 pub fn format_timeout(timeout: Duration) -> String {
     const LARGEST: u128 = 99_999_999;
-    let micros = timeout.as_nanos().div_ceil(1000).max(1);
-    if micros <= LARGEST {
-        return format!("{micros}u");
+    if timeout < SECOND {
+        return format!("{}u", timeout.as_nanos().div_ceil(1000).max(1));
     }
     let millis = timeout.as_millis();
     if millis <= LARGEST { format!("{millis}m") } else { format!("{}S", u128::from(timeout.as_secs()).min(LARGEST)) }
