@@ -59,11 +59,13 @@ test:
 ci:
     .ci/run
 
-# The long tests: more kills amid orders and more fuzzing than CI takes time for.
+# The long tests: more kills amid orders and events, and more fuzzing than CI takes time for.
 proof:
     bash build-support/fuzz.sh 600
     bash build-support/scenarios/crash.sh sqlite --orders 6000 --kills 100
     bash build-support/scenarios/crash.sh postgresql --orders 6000 --kills 100
+    bash build-support/scenarios/crash-events.sh sqlite --changes 10000 --kills 50
+    bash build-support/scenarios/crash-events.sh postgresql --changes 10000 --kills 100
 
 # Write the table of domains that the chart is looped over.
 chart-domains:

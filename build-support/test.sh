@@ -50,6 +50,9 @@ step "the README's first order on PostgreSQL" bash build-support/scenarios/first
 step "kill -9 amid orders on SQLite" bash build-support/scenarios/crash.sh sqlite
 step "kill -9 amid orders on PostgreSQL" bash build-support/scenarios/crash.sh postgresql
 step "a broken guarantee is caught" bash build-support/scenarios/crash.sh sabotage
+step "kill -9 amid events in one process on SQLite" bash build-support/scenarios/crash-events.sh sqlite
+step "kill -9 amid events by Redis and PostgreSQL" bash build-support/scenarios/crash-events.sh postgresql
+step "a broken promise of events is caught" bash build-support/scenarios/crash-events.sh sabotage
 
 steps_close
 outcome=$?

@@ -64,6 +64,7 @@ pub use section::database::Database;
 pub use section::dns::Dns;
 pub use section::domains::Domains;
 pub use section::edge::Edge;
+pub use section::events::Events;
 pub use section::limits::{Factor, Limits};
 pub use section::log::{Log, LogFormat};
 pub use section::mesh::{CallerRules, CertificatesFrom, Mesh};
@@ -86,6 +87,8 @@ pub struct Config {
     /// Shared cache and counters.
     #[serde(default)]
     pub redis: Redis,
+    /// Events between domains.
+    pub events: Events,
     /// Shared discovery.
     #[serde(default)]
     pub consul: Consul,

@@ -7,6 +7,7 @@ pub(crate) mod database;
 pub(crate) mod dns;
 pub(crate) mod domains;
 pub(crate) mod edge;
+pub(crate) mod events;
 pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod mesh;
@@ -26,6 +27,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         PROCESS,
         database::SETTINGS,
         redis::SETTINGS,
+        events::SETTINGS,
         consul::SETTINGS,
         dns::SETTINGS,
         edge::SETTINGS,

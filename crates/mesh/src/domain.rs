@@ -2,13 +2,15 @@
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
-use weft_call::{Contract, Declares, Result, Serves, Service};
+use weft_call::{Contract, Declares, Event, Result, Serves, Service, TopicPattern};
+use weft_events::{Envelope, Handler};
 use weft_store::{DomainSchema, Migrations, Statement};
 
 use crate::{
     Context, StartError,
     context::Parts,
-    job::{EXPIRE_ANSWERS, EXPIRE_ANSWERS_PERIOD, Job, JobFn, Run},
+    event::{EventFn, Subscribed},
+    job::{self, Job, JobFn, Run},
 };
 
 /// A domain that a process can run.
@@ -18,6 +20,7 @@ pub struct Domain {
     pub(crate) port: Option<u16>,
     pub(crate) suite: Option<&'static str>,
     pub(crate) job_names: Vec<(&'static str, Duration)>,
+    pub(crate) subscriptions: Vec<TopicPattern>,
     pub(crate) start: Start,
 }
 
@@ -28,13 +31,15 @@ type Start = Box<dyn FnOnce(&Parts) -> Result<Started, StartError> + Send>;
 pub(crate) struct Started {
     pub(crate) service: Arc<dyn Service>,
     pub(crate) jobs: Vec<Job>,
+    pub(crate) events: Vec<Handler>,
 }
 
 impl Domain {
     /// Begins a domain with the contract `C`.
     #[expect(clippy::new_ret_no_self, reason = "a domain is complete only when it has a handler")]
     pub fn new<C: Declares>() -> DomainBuilder<C> {
-        DomainBuilder { schema: DomainSchema::new(C::CONTRACT.domain), contract: PhantomData }
+        let schema = DomainSchema::new(C::CONTRACT.domain).part(weft_events::schema_part());
+        DomainBuilder { schema, contract: PhantomData }
     }
 
     /// Its name: `orders`.
@@ -52,7 +57,12 @@ impl Domain {
         &self.schema
     }
 
-    /// Its jobs and their periods, that of the mesh last. They run in a system scope.
+    /// The topics whose events it handles.
+    pub fn subscriptions(&self) -> &[TopicPattern] {
+        &self.subscriptions
+    }
+
+    /// Its jobs and their periods, those of the mesh last. They run in a system scope.
     pub fn jobs(&self) -> &[(&'static str, Duration)] {
         &self.job_names
     }
@@ -128,15 +138,16 @@ impl<C: Declares> DomainBuilder<C> {
     where
         C: Serves<H>,
     {
-        ServedDomain { schema: self.schema, make: Box::new(make), jobs: Vec::new() }
+        ServedDomain { schema: self.schema, make: Box::new(make), jobs: Vec::new(), events: Vec::new() }
     }
 }
 
-/// A domain with a handler, to which jobs can be added.
+/// A domain with a handler, to which jobs and events can be added.
 pub struct ServedDomain<C, H> {
     schema: DomainSchema,
     make: Make<C, H>,
     jobs: Vec<Spec<H>>,
+    events: Vec<Subscribed<H>>,
 }
 
 struct Spec<H> {
@@ -153,17 +164,33 @@ impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
         self
     }
 
+    /// Handles events of one type: each once, and those of one key in order.
+    #[must_use]
+    pub fn on<E: Event>(mut self, handle: impl for<'a> EventFn<'a, H, E>) -> Self {
+        self.events.push(Subscribed::to(handle));
+        self
+    }
+
+    /// Handles all events whose topics match, such as `events.user.*`, in the envelopes that they come in.
+    #[must_use]
+    pub fn on_all(mut self, pattern: TopicPattern, handle: impl for<'a> EventFn<'a, H, Envelope>) -> Self {
+        self.events.push(Subscribed::to_all(pattern, handle));
+        self
+    }
+
     /// The finished domain.
     pub fn build(self) -> Domain {
-        let Self { schema, make, jobs } = self;
+        let Self { schema, make, jobs, events } = self;
         let own = jobs.iter().map(|job| (job.name, job.period));
-        let job_names = own.chain([(EXPIRE_ANSWERS, EXPIRE_ANSWERS_PERIOD)]).collect();
+        let job_names = own.chain(job::OF_EVERY_DOMAIN).collect();
+        let subscriptions = events.iter().map(|subscribed| subscribed.pattern.clone()).collect();
         let start = move |parts: &Parts| {
             let handler = Arc::new(make(&Context::new(parts))?);
             let jobs = jobs.into_iter().map(|spec| spec.ready(C::CONTRACT.domain, &handler)).collect();
-            Ok(Started { service: C::service(handler), jobs })
+            let events = events.into_iter().map(|subscribed| subscribed.ready(&handler)).collect();
+            Ok(Started { service: C::service(handler), jobs, events })
         };
-        Domain { contract: C::CONTRACT, schema, port: None, suite: None, job_names, start: Box::new(start) }
+        Domain { contract: C::CONTRACT, schema, port: None, suite: None, job_names, subscriptions, start: Box::new(start) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr};
 
 use weft_config::ConfigError;
 use weft_discovery::{ConsulError, DnsError};
+use weft_events::CarrierError;
 use weft_reload::AgentError;
 use weft_store::StoreError;
 use weft_transport::TransportError;
@@ -79,6 +80,19 @@ pub enum StartError {
         domain: &'static str,
         /// Whom.
         callee: String,
+    },
+    /// Events cannot be carried.
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
+    /// Who publishes and who handles an event are in two processes, and nothing carries it.
+    #[error("{topic} goes from {publisher} to {consumer}, only one of which is in this process: set redis.url")]
+    EventsInProcess {
+        /// The event's topic.
+        topic: &'static str,
+        /// Who publishes it.
+        publisher: &'static str,
+        /// Who handles it.
+        consumer: &'static str,
     },
     /// Two domains of one process have one name.
     #[error("the domain {0} is registered twice")]

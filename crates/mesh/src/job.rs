@@ -12,10 +12,13 @@ use tracing::Instrument;
 use weft_call::{BoxFuture, Call, CallBuilder, Clock, Code, Error, Principal, Result, Scope};
 use weft_telemetry::{end_server_span, job_span, start_trace};
 
-/// The job that every domain has: it forgets old answers of KEYED methods.
+/// It forgets old answers of KEYED methods.
 pub(crate) const EXPIRE_ANSWERS: &str = "expire_idempotency_records";
-/// Its period.
-pub(crate) const EXPIRE_ANSWERS_PERIOD: Duration = Duration::from_hours(1);
+/// It forgets old events, sent or handled.
+pub(crate) const EXPIRE_EVENTS: &str = "expire_events";
+/// The jobs that every domain has.
+pub(crate) const OF_EVERY_DOMAIN: [(&str, Duration); 2] =
+    [(EXPIRE_ANSWERS, Duration::from_hours(1)), (EXPIRE_EVENTS, Duration::from_hours(1))];
 
 /// A job: `async fn expire(&self, call: &Call) -> Result<()>` of the handler.
 pub trait JobFn<'a, H>: Send + Sync + 'static {

@@ -8,6 +8,7 @@
 //!         .migrations(migrations!())
 //!         .statements(store::STATEMENTS)
 //!         .serve(|cx| Orders::new(cx.store(), cx.client::<CatalogClient>()))
+//!         .on(Orders::payment_captured)
 //!         .every("expire_unpaid", minutes(1), Orders::expire_unpaid)
 //!         .build()
 //! }
@@ -20,6 +21,7 @@ mod admin;
 mod context;
 mod domain;
 mod error;
+mod event;
 mod job;
 mod runtime;
 
@@ -27,8 +29,10 @@ use std::time::Duration;
 
 pub use weft_call::{
     Call, CallBuilder, Clock, Code, Contract, Deadline, Error, FieldViolation, IdempotencyKey, MeshReason, Permissions,
-    Principal, Reason, Reply, Result, Scope, ServiceAccount, Streaming, TenantId, User,
+    Principal, Reason, Reply, Result, Scope, ServiceAccount, Streaming, TenantId, TopicPattern, User,
 };
+/// Events: envelopes, logs, what is parked.
+pub use weft_events as events;
 /// Records of a domain: statements, scoped transactions, page tokens.
 pub use weft_store as store;
 pub use weft_store::migrations;
@@ -36,8 +40,11 @@ pub use weft_store::migrations;
 pub use context::Context;
 pub use domain::{Domain, DomainBuilder, ServedDomain};
 pub use error::StartError;
+pub use event::EventFn;
 pub use job::JobFn;
-pub use runtime::{Migrations, Running, Runtime, UnknownName, caller_rules, check_callers, check_config, open_databases};
+pub use runtime::{
+    Migrations, Running, Runtime, UnknownName, caller_rules, check_callers, check_config, open_databases, subscriptions,
+};
 
 /// What generated code names; the root that `weft_codegen` is told for crates of this repository.
 #[doc(hidden)]

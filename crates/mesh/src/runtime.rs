@@ -9,6 +9,7 @@ mod adjust;
 mod callers;
 mod certificates;
 mod discovery;
+mod events;
 mod start;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
@@ -16,7 +17,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use weft_access::{CallerRules, ConsulIntentions, LimitFactors};
-use weft_call::{Clock, Contract, Error, MeshReason, Result};
+use weft_call::{Clock, Contract, Error, MeshReason, Result, TopicPattern};
 use weft_config::Config;
 use weft_reload::Live;
 use weft_telemetry::Metrics;
@@ -50,6 +51,8 @@ pub struct Runtime {
     pub domains: Vec<Domain>,
     /// The contracts of every domain of the mesh, here or elsewhere: they say who may call whom.
     pub contracts: Vec<&'static Contract>,
+    /// The topics that each domain of the mesh handles, here or elsewhere.
+    pub subscriptions: Vec<(&'static str, Vec<TopicPattern>)>,
     /// What to do about migrations that a database lacks.
     pub migrations: Migrations,
     /// The time of day.
@@ -71,11 +74,13 @@ impl Runtime {
     pub fn new(config: Config, domains: Vec<Domain>) -> Self {
         let contracts = domains.iter().map(Domain::contract).collect();
         let (clock, metrics, tuning) = (Clock::system(), Metrics::new(), LiveTuning::default());
+        let (subscriptions, migrations) = (subscriptions(&domains), Migrations::Run);
         Self {
             config,
             domains,
             contracts,
-            migrations: Migrations::Run,
+            subscriptions,
+            migrations,
             clock,
             metrics,
             tuning,
@@ -89,6 +94,12 @@ impl Runtime {
     pub async fn start(self) -> Result<Running, StartError> {
         start::start(self).await
     }
+}
+
+/// The topics that each of these domains handles.
+pub fn subscriptions(domains: &[Domain]) -> Vec<(&'static str, Vec<TopicPattern>)> {
+    let handling = domains.iter().filter(|domain| !domain.subscriptions().is_empty());
+    handling.map(|domain| (domain.name(), domain.subscriptions().to_vec())).collect()
 }
 
 /// Domains that run. Dropping it stops them at once; [`Running::stop`] drains them.

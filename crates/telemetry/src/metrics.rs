@@ -79,6 +79,30 @@ struct Served {
     domain: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDomain {
+    domain: &'static str,
+}
+
+/// What waits in a domain's outbox.
+#[derive(Clone, Debug, Default)]
+struct Backlog {
+    count: Family<OfDomain, Gauge>,
+    oldest: Family<OfDomain, Gauge>,
+    parked: Family<OfDomain, Gauge>,
+    deferred: Family<OfDomain, Gauge>,
+}
+
+impl Backlog {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("events_backlog", "Published events that the carrier does not have yet", self.count.clone());
+        let oldest = "How long the oldest of them has waited";
+        registry.register_with_unit("events_backlog_age", oldest, Unit::Seconds, self.oldest.clone());
+        registry.register("events_parked", "Keys whose events nobody tries to handle any more", self.parked.clone());
+        registry.register("events_deferred", "Events that wait to be handled, parked or not", self.deferred.clone());
+    }
+}
+
 /// The metrics of a process. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -91,6 +115,7 @@ pub struct Metrics {
     intentions_stale: Gauge,
     upkeep: Upkeep,
     resilience: Arc<Resilience>,
+    backlog: Backlog,
     registry: Arc<Registry>,
 }
 
@@ -118,6 +143,8 @@ impl Metrics {
         let upkeep = Upkeep::register(&mut registry);
         let resilience = Arc::new(Resilience::default());
         resilience.register(&mut registry);
+        let backlog = Backlog::default();
+        backlog.register(&mut registry);
         Self {
             resilience,
             calls,
@@ -128,6 +155,7 @@ impl Metrics {
             connections_revoked,
             intentions_stale,
             upkeep,
+            backlog,
             registry: Arc::new(registry),
         }
     }
@@ -168,6 +196,20 @@ impl Metrics {
     /// What keeps the process current.
     pub fn upkeep(&self) -> &Upkeep {
         &self.upkeep
+    }
+
+    /// Tells how many events a domain has published that the carrier lacks, and the age of the oldest.
+    pub fn set_events_backlog(&self, domain: &'static str, count: i64, oldest: Duration) {
+        let labels = OfDomain { domain };
+        self.backlog.count.get_or_create(&labels).set(count);
+        self.backlog.oldest.get_or_create(&labels).set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// Tells how many keys of events are parked in a domain, and how many events wait in all.
+    pub fn set_events_deferred(&self, domain: &'static str, parked: i64, deferred: i64) {
+        let labels = OfDomain { domain };
+        self.backlog.parked.get_or_create(&labels).set(parked);
+        self.backlog.deferred.get_or_create(&labels).set(deferred);
     }
 
     /// All metrics in the OpenMetrics text format; see [`OPEN_METRICS`].

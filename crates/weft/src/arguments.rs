@@ -2,9 +2,12 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
-use crate::{failure::Failure, graph::Format};
+use uuid::Uuid;
+use weft_mesh::TopicPattern;
+
+use crate::{events, failure::Failure, graph::Format};
 
 /// Runs domains of a mesh.
 #[derive(Debug, Parser)]
@@ -66,6 +69,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Certificates,
     },
+    /// Look at events, and have parked ones tried again
+    #[command(arg_required_else_help = false)]
+    Events {
+        #[command(subcommand)]
+        what: Events,
+    },
     /// Write something to begin with
     #[command(arg_required_else_help = false)]
     New {
@@ -87,6 +96,51 @@ pub(crate) enum Certificates {
         /// What the names of the Secrets begin with
         #[arg(long, value_name = "PREFIX")]
         secrets: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// Show what was published, in the order of each domain's log
+    List {
+        /// A topic such as events.order.created, or a pattern such as events.user.*
+        #[arg(default_value = "*", value_parser = events::pattern)]
+        topic: TopicPattern,
+        /// Only what this domain published
+        #[arg(long)]
+        domain: Option<String>,
+        /// Only what belongs to this tenant
+        #[arg(long, value_name = "ID", value_parser = events::tenant)]
+        tenant: Option<Uuid>,
+        /// Only what stands behind this position of its log
+        #[arg(long, value_name = "POSITION", default_value_t = 0)]
+        after: i64,
+        /// At most so many of each domain
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// As CloudEvents, one a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the keys whose events nobody tries to handle any more
+    Parked {
+        /// Only in this domain
+        domain: Option<String>,
+        /// As JSON, one a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have parked events handled again, with those that wait behind them
+    #[command(group = ArgGroup::new("which").required(true))]
+    Replay {
+        /// The domain that could not handle them
+        domain: String,
+        /// The key that is parked
+        #[arg(long, group = "which")]
+        key: Option<String>,
+        /// All keys that are parked
+        #[arg(long, group = "which")]
+        all: bool,
     },
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Failure {
     Transport(#[from] TransportError),
     #[error("the migrations of {domain}")]
     Migrations { domain: &'static str, source: StoreError },
+    #[error("the records of {domain}")]
+    Records { domain: &'static str, source: weft_mesh::Error },
     #[error("{count} migrations are pending: run `{program} migrate`")]
     Pending { count: usize, program: String },
     #[error(transparent)]
@@ -83,6 +85,7 @@ impl Failure {
                 | StartError::Consul(_)
                 | StartError::Agent(_)
                 | StartError::TwoRegistries
+                | StartError::EventsInProcess { .. }
                 | StartError::CertificatesFromNowhere
                 | StartError::UpstreamUnknown { .. }
                 | StartError::CallerRule(_),

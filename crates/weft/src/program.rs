@@ -6,7 +6,7 @@ use weft_mesh::Domain;
 
 use crate::{
     arguments::{self, Arguments, Asked, Certificates, Command, New},
-    certificates, configure,
+    certificates, configure, events,
     failure::Failure,
     graph, migrate, new, process,
     routes::{self, Form},
@@ -30,6 +30,10 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
         Command::Config => {
             let loaded = configure::load(&settings, &domains)?.loaded;
             write!(out, "{}", loaded.render()).map_err(Failure::Output)
+        }
+        Command::Events { what } => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            process::run(&config, &program, |_| events::run(&config, &domains, what, out))
         }
         Command::Migrate { check, wait } => {
             let config = configure::load(&settings, &domains)?.loaded.config;

@@ -46,9 +46,11 @@ pub(crate) async fn some(configured: Configured, domains: Vec<Domain>, names: &[
     let with_edge = names.iter().any(|name| name == EDGE);
     let contracts = domains.iter().map(Domain::contract).collect();
     let known = Names::of(&domains);
+    let subscriptions = weft_mesh::subscriptions(&domains);
     let chosen = domains.into_iter().filter(|domain| names.iter().any(|name| name == domain.name())).collect();
     let mut runtime = Runtime::new(configured.loaded.config.clone(), chosen);
     runtime.contracts = contracts;
+    runtime.subscriptions = subscriptions;
     runtime.migrations = Migrations::Demand;
     runtime.edge = with_edge;
     let _following = follow(configured, known, &mut runtime, log)?;

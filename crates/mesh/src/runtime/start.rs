@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{net::TcpListener, sync::watch};
@@ -14,24 +15,25 @@ use weft_store::{Databases, Settings, Store};
 use weft_transport::{Admission, Limits, Server, TransportError, Upstreams};
 use weft_workload_identity::WorkloadName;
 
-use super::{Migrations, Running, Runtime, Tasks, adjust::Adjustable, callers, certificates, discovery::Discovery};
+use super::{Migrations, Running, Runtime, Tasks, adjust::Adjustable, callers, certificates, discovery::Discovery, events};
 use crate::{
     Domain, StartError,
     admin::{self, Health, Phase},
     context::Parts,
     domain::Started,
-    job::{EXPIRE_ANSWERS, EXPIRE_ANSWERS_PERIOD, Job, Run},
+    job::{self, EXPIRE_EVENTS, Job, Run},
 };
 
 /// Limits by address are the edge's to count: inside, every address is a domain's.
 const COUNTED_HERE: [LimitScope; 3] = [LimitScope::Tenant, LimitScope::User, LimitScope::Peer];
 
 pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
-    let Runtime { config, domains, contracts, migrations, clock, metrics, tuning, live, admin, edge } = runtime;
+    let Runtime { config, domains, contracts, subscriptions, migrations, clock, metrics, tuning, live, admin, edge } = runtime;
     let config = Arc::new(config);
     let agent = weft_reload::consul_settings(&config.consul)?;
     check_names(&domains)?;
     check_callees(&config, &domains, &contracts)?;
+    let carrier = events::carrier(&config, &domains, &contracts, &subscriptions)?;
     let rules = callers::caller_rules(&config, &contracts)?;
     let mut adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref(), Arc::clone(&rules));
     let (databases, stores) = open_stores(&config, &domains, migrations).await?;
@@ -56,14 +58,15 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let mut addresses = BTreeMap::new();
     let (mut health, mut jobs) = (Vec::new(), Vec::new());
     let (mut servers, mut background) = (Tasks::default(), Tasks::default());
-    let mut ready = Vec::new();
+    let (mut ready, mut handlers) = (Vec::new(), Vec::new());
     for (domain, store) in domains.into_iter().zip(&stores) {
         let name = domain.name();
         let (listener, address) = listen_domain(&config, &domain).await?;
         let upstreams =
             Upstreams::new(workload(name)?, discovery.resolver(), Arc::clone(&certificates), metrics.clone(), tuning.clone());
         let parts = Parts { store: store.clone(), upstreams, clock: clock.clone(), config: Arc::clone(&config) };
-        let Started { service, jobs: own } = (domain.start)(&parts)?;
+        let Started { service, jobs: own, events } = (domain.start)(&parts)?;
+        handlers.push((domain.contract, store.clone(), events));
         let (server, reported) = Server::new(
             service,
             Arc::new(store.clone()),
@@ -76,7 +79,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         discovery.register(name, address);
         addresses.insert(name, address);
         jobs.extend(own);
-        jobs.push(expire_answers(name, store));
+        jobs.extend(house_keeping(name, store, config.events.retention));
         health.push(reported);
         ready.push((server, listener));
     }
@@ -92,6 +95,8 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     if let Some(live) = live.clone() {
         background.spawn(adjustable.clone().follow(live, background.token()));
     }
+    let lease = config.events.lease;
+    events::Works { carrier, contracts: &contracts, clock: &clock, metrics: &metrics, lease }.start(handlers, &mut background);
     let phase = watch::Sender::new(Phase::Starting);
     let reported = Health {
         stores: addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect(),
@@ -247,12 +252,20 @@ fn listen_error(what: &str, address: SocketAddr, setting: &str, source: std::io:
     StartError::Listen { what: what.to_owned(), address, setting: setting.to_owned(), source }
 }
 
-/// Every domain forgets old answers of KEYED methods.
-fn expire_answers(domain: &'static str, store: &Store) -> Job {
+/// What every domain does beside its own jobs.
+fn house_keeping(domain: &'static str, store: &Store, retention: Duration) -> impl Iterator<Item = Job> {
     let store = store.clone();
-    let run: Run = Arc::new(move |call| {
+    job::OF_EVERY_DOMAIN.into_iter().map(move |(name, period)| {
         let store = store.clone();
-        Box::pin(async move { store.expire_idempotency_records(&call).await.map(drop) })
-    });
-    Job { domain, name: EXPIRE_ANSWERS, period: EXPIRE_ANSWERS_PERIOD, run }
+        let run: Run = Arc::new(move |call| {
+            let store = store.clone();
+            Box::pin(async move {
+                if name == EXPIRE_EVENTS {
+                    return events::expire(&store, &call, retention).await;
+                }
+                store.expire_idempotency_records(&call).await.map(drop)
+            })
+        });
+        Job { domain, name, period, run }
+    })
 }

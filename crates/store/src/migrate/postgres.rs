@@ -22,6 +22,10 @@ const ROLE_ATTEMPTS: u32 = 20;
 /// The policies that the store puts on every table with a tenant.
 const POLICIES: [&str; 3] = ["weft_service", "weft_system", "weft_owner"];
 
+/// Tables that hold nothing of any tenant, and that a tenant's transaction must read: under which fence
+/// events are handled.
+const READ_BY_ALL: [&str; 1] = ["weft_event_fence"];
+
 const LIST_TABLES: &str = "
     SELECT c.relname::text,
            EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped),
@@ -151,6 +155,9 @@ async fn secure(connection: &mut PgConnection, roles: &Roles) -> Result<(), sqlx
         commands.push(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {system}"));
         if !has_tenant {
             commands.push(format!("REVOKE ALL ON {name} FROM {service}"));
+            if READ_BY_ALL.contains(&table.as_str()) {
+                commands.push(format!("GRANT SELECT ON {name} TO {service}"));
+            }
             continue;
         }
         // Policies lock their table, so they are not made again on every start.

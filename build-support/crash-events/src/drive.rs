@@ -1,0 +1,194 @@
+//! Starts the processes, kills them, and looks at what became of it all.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use crate::{Arguments, CrashError, Result, Role, audit, database, records::Records};
+
+/// How long the changes may take.
+const CHANGES_LIMIT: Duration = Duration::from_mins(5);
+
+/// What is struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Process(usize),
+    Redis,
+    Postgres,
+}
+
+/// The processes of a run.
+struct House<'a> {
+    arguments: &'a Arguments,
+    folder: PathBuf,
+    redis: Option<weft_test_redis::Server>,
+    processes: Vec<(Role, Child)>,
+}
+
+/// One run. Gives every broken promise in words.
+pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Vec<String>> {
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
+    writeln!(out, "seed {seed}: {} changes, {} kills", arguments.changes, arguments.kills)?;
+    let folder = tempfile::tempdir()?;
+    let records = Records::open(arguments.database_url.as_deref(), folder.path()).await?;
+    let mut house = House::open(arguments, folder.path())?;
+    let struck = house.strike(&records, fastrand::Rng::with_seed(seed)).await?;
+    for (what, count) in &struck.by_target {
+        writeln!(out, "{count} kills of {what}")?;
+    }
+    writeln!(out, "{} of {} kills inside an open write transaction", struck.inside, arguments.kills)?;
+    if struck.inside == 0 {
+        return Err(CrashError::NothingStruck(arguments.kills));
+    }
+    let audit = audit::audit(&records, folder.path(), Duration::from_secs(arguments.patience)).await?;
+    writeln!(out, "{} changes committed, {} answered, {} effects", audit.committed, audit.answered, audit.effects)?;
+    if audit.broken.is_empty() {
+        writeln!(out, "nothing lost, nothing doubled, nothing swapped, nothing seen that was rolled back")?;
+    }
+    Ok(audit.broken)
+}
+
+/// What was struck, and how often inside a transaction.
+struct Struck {
+    by_target: Vec<(String, usize)>,
+    inside: usize,
+}
+
+impl<'a> House<'a> {
+    fn open(arguments: &'a Arguments, folder: &Path) -> Result<Self> {
+        let redis = arguments.database_url.as_ref().map(|_| weft_test_redis::Server::durable()).transpose()?;
+        let roles: &[Role] = match &redis {
+            Some(_) => &[Role::Publish, Role::Relay, Role::Relay, Role::Consume, Role::Consume],
+            None => &[Role::All],
+        };
+        let mut house = Self { arguments, folder: folder.to_owned(), redis, processes: Vec::new() };
+        for role in roles {
+            let child = house.spawn(*role)?;
+            house.processes.push((*role, child));
+        }
+        Ok(house)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    fn spawn(&self, role: Role) -> Result<Child> {
+        let log: File = OpenOptions::new().create(true).append(true).open(self.log())?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--role").arg(format!("{role:?}").to_lowercase()).arg("--folder").arg(&self.folder);
+        command.arg("--changes").arg(self.arguments.changes.to_string());
+        if let Some(url) = &self.arguments.database_url {
+            command.arg("--database-url").arg(url);
+        }
+        if let Some(redis) = &self.redis {
+            command.arg("--redis").arg(redis.address());
+        }
+        Ok(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?)
+    }
+
+    /// Strikes at random moments, spread over the changes.
+    async fn strike(&mut self, records: &Records, mut random: fastrand::Rng) -> Result<Struck> {
+        let (changes, kills) = (self.arguments.changes, self.arguments.kills);
+        let (mut struck, end) = (Vec::new(), Instant::now() + CHANGES_LIMIT);
+        let mut inside = 0;
+        for kill in 0..kills {
+            self.wait(records, kill * changes / (kills + 1), end).await?;
+            tokio::time::sleep(Duration::from_millis(random.u64(20..250))).await;
+            let target = self.choose(&mut random);
+            inside += usize::from(self.hit(target).await?);
+            struck.push(match target {
+                Target::Process(index) => format!("{:?}", self.processes[index].0).to_lowercase(),
+                Target::Redis => "redis".to_owned(),
+                Target::Postgres => "postgresql".to_owned(),
+            });
+        }
+        self.wait(records, changes, end).await?;
+        struck.sort();
+        let mut by_target: Vec<(String, usize)> = Vec::new();
+        for what in struck {
+            match by_target.last_mut() {
+                Some((last, count)) if *last == what => *count += 1,
+                _ => by_target.push((what, 1)),
+            }
+        }
+        Ok(Struck { by_target, inside })
+    }
+
+    /// Waits until so many changes are made.
+    async fn wait(&self, records: &Records, enough: usize, end: Instant) -> Result<()> {
+        loop {
+            // Zero while the database is being restarted.
+            let made = Records::count(&records.shop).await.unwrap_or_default();
+            if made >= enough {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                let log = fs::read_to_string(self.log()).unwrap_or_default();
+                let _ = std::io::stderr().write_all(log.as_bytes());
+                return Err(CrashError::TooSlow { made, planned: self.arguments.changes });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn choose(&self, random: &mut fastrand::Rng) -> Target {
+        let mut targets: Vec<_> = (0..self.processes.len()).map(Target::Process).collect();
+        targets.extend(self.redis.as_ref().map(|_| Target::Redis));
+        targets.extend(self.arguments.restart_postgres.as_ref().map(|_| Target::Postgres));
+        targets[random.usize(..targets.len())]
+    }
+
+    /// Kills the target and starts it again. True if a transaction was open at that moment.
+    async fn hit(&mut self, target: Target) -> Result<bool> {
+        let (url, folder) = (self.arguments.database_url.clone(), self.folder.clone());
+        match target {
+            Target::Process(index) => {
+                let pid = Pid::from_child(&self.processes[index].1);
+                // Frozen first: what it is doing at this moment is what the kill cuts off.
+                kill_process(pid, Signal::STOP)?;
+                match waitpid(Some(pid), WaitOptions::UNTRACED)? {
+                    Some((_, status)) if status.stopped() => {}
+                    _ => return Err(CrashError::EndedByItself(self.log())),
+                }
+                let inside = database::is_written(url.as_deref(), &folder).await?;
+                self.processes[index].1.kill()?;
+                self.processes[index].1.wait()?;
+                self.processes[index].1 = self.spawn(self.processes[index].0)?;
+                Ok(inside)
+            }
+            Target::Redis => {
+                let inside = database::is_written(url.as_deref(), &folder).await?;
+                if let Some(redis) = &mut self.redis {
+                    redis.restart()?;
+                }
+                Ok(inside)
+            }
+            Target::Postgres => {
+                let inside = database::is_written(url.as_deref(), &folder).await?;
+                let command = self.arguments.restart_postgres.clone().unwrap_or_default();
+                let output = Command::new("bash").arg("-c").arg(command).stdin(Stdio::null()).output()?;
+                if !output.status.success() {
+                    return Err(CrashError::Restart(String::from_utf8_lossy(&output.stderr).into_owned()));
+                }
+                Ok(inside)
+            }
+        }
+    }
+}
+
+impl Drop for House<'_> {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.processes {
+            // It may have ended already, and there is nobody to tell.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A process that works until it is killed.
+
+use std::{fs::OpenOptions, io::Write, path::Path, sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use weft_call::{Clock, Error};
+use weft_events::{Carrier, Consumer, InProcess, Redis, Relay};
+use weft_store::{Store, Tx};
+use weft_telemetry::Metrics;
+
+use crate::{
+    Arguments, Result, Role,
+    records::{ADD_STEP, GHOST, NEXT_NUMBER, Records, Stepped, call, handler},
+};
+
+/// How long the work of a dead process stays undone.
+const LEASE: Duration = Duration::from_secs(1);
+/// Tasks that change records at once, and the things that they change.
+const WRITERS: usize = 4;
+const KEYS: usize = 12;
+/// One change in so many is rolled back after it has published.
+const GHOSTS: usize = 8;
+
+/// The file of what was answered.
+pub(crate) fn answers(folder: &Path) -> std::path::PathBuf {
+    folder.join("answered")
+}
+
+pub(crate) async fn run(role: Role, arguments: &Arguments) -> Result<()> {
+    let records = open(arguments).await;
+    let handler = handler()?;
+    let carrier: Arc<dyn Carrier> = match &arguments.redis {
+        Some(address) => Arc::new(Redis::new(&address.clone().into())?),
+        None => Arc::new(InProcess::new([("mail", vec![handler.pattern.clone()])])),
+    };
+    let (clock, metrics, stop) = (Clock::system(), Metrics::new(), CancellationToken::new());
+    let mut works = JoinSet::new();
+    if matches!(role, Role::Relay | Role::All) {
+        let relay = Relay::new(records.shop.clone(), Arc::clone(&carrier), clock.clone(), LEASE, metrics.clone());
+        works.spawn(relay.run(stop.clone()));
+    }
+    if matches!(role, Role::Consume | Role::All) {
+        let sources = vec!["shop".to_owned()];
+        let consumer = Consumer::new(records.mail.clone(), carrier, clock, LEASE, vec![handler], sources, metrics);
+        works.spawn(consumer.run(stop.clone()));
+    }
+    if matches!(role, Role::Publish | Role::All) {
+        for _ in 0..WRITERS {
+            works.spawn(write(records.shop.clone(), answers(&arguments.folder), arguments.changes));
+        }
+    }
+    while works.join_next().await.is_some() {}
+    // Nothing is left to do, and whoever started this process ends it.
+    std::future::pending().await
+}
+
+/// Opens the records, however often the database is killed meanwhile.
+async fn open(arguments: &Arguments) -> Records {
+    loop {
+        match Records::open(arguments.database_url.as_deref(), &arguments.folder).await {
+            Ok(records) => return records,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "the records cannot be opened yet: {error}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Makes changes until there are enough, and notes those that were answered.
+async fn write(shop: Store, answers: std::path::PathBuf, enough: usize) {
+    loop {
+        match Records::count(&shop).await {
+            Ok(count) if count >= enough => return,
+            // The database is being restarted.
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Ok(_) => {
+                for _ in 0..10 {
+                    let (key, is_ghost) = (format!("thing-{}", fastrand::usize(..KEYS)), fastrand::usize(..GHOSTS) == 0);
+                    if let Ok(number) = change(&shop, &key, is_ghost).await {
+                        // One write at the end of the file: lines of several tasks stay whole.
+                        let file = OpenOptions::new().create(true).append(true).open(&answers);
+                        let _ = file.and_then(|mut file| file.write_all(format!("{key} {number}\n").as_bytes()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds the next step of a thing and says so, or takes both back.
+async fn change(shop: &Store, key: &str, is_ghost: bool) -> weft_call::Result<i64> {
+    let work = async |tx: Tx| {
+        let number: i64 = tx.run(&NEXT_NUMBER).bind(key).fetch_value().await?;
+        tx.run(&ADD_STEP).bind(key).bind(number).bind(number).execute().await?;
+        let said = if is_ghost { GHOST } else { number };
+        tx.publish(&Stepped { what: key.to_owned(), number: said }).await?;
+        if is_ghost { Err(Error::invalid_field("number", "this change is taken back")) } else { Ok(number) }
+    };
+    shop.transact(&call(), work).await
+}

@@ -1,0 +1,88 @@
+//! Relays and consumers of the domains of a process, and what carries events between them.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use weft_call::{Call, Clock, Contract, Result, TopicPattern};
+use weft_config::Config;
+use weft_events::{Carrier, Consumer, Handler, InProcess, Redis, Relay};
+use weft_store::Store;
+use weft_telemetry::Metrics;
+
+use super::Tasks;
+use crate::{Domain, StartError};
+
+/// What is sent more than once comes again within the retention; a record that it was handled lives
+/// longer by this factor.
+const HANDLED_FACTOR: i32 = 2;
+
+/// Carries events as the configuration says: by Redis, or among the domains of this process if all that
+/// publish and handle the same events are here.
+pub(super) fn carrier(
+    config: &Config,
+    domains: &[Domain],
+    contracts: &[&'static Contract],
+    subscriptions: &[(&'static str, Vec<TopicPattern>)],
+) -> Result<Arc<dyn Carrier>, StartError> {
+    if let Some(address) = &config.redis.url {
+        return Ok(Arc::new(Redis::new(address)?));
+    }
+    let is_here = |name: &str| domains.iter().any(|domain| domain.name() == name);
+    for event in contracts.iter().flat_map(|contract| contract.events) {
+        let handled = subscriptions.iter().filter(|(_, patterns)| patterns.iter().any(|pattern| pattern.matches(event.topic)));
+        let mut handled = handled.map(|(consumer, _)| *consumer);
+        if let Some(consumer) = handled.find(|consumer| is_here(consumer) != is_here(event.domain)) {
+            return Err(StartError::EventsInProcess { topic: event.topic, publisher: event.domain, consumer });
+        }
+    }
+    let here = subscriptions.iter().filter(|(consumer, _)| is_here(consumer)).cloned();
+    Ok(Arc::new(InProcess::new(here)))
+}
+
+/// What the works of all domains have in common.
+pub(super) struct Works<'a> {
+    pub(super) carrier: Arc<dyn Carrier>,
+    pub(super) contracts: &'a [&'static Contract],
+    pub(super) clock: &'a Clock,
+    pub(super) metrics: &'a Metrics,
+    pub(super) lease: Duration,
+}
+
+impl Works<'_> {
+    /// Starts each domain's relay and consumer, as far as it publishes and handles events.
+    pub(super) fn start(&self, domains: Vec<(&'static Contract, Store, Vec<Handler>)>, background: &mut Tasks) {
+        for (contract, store, handlers) in domains {
+            self.start_one(contract, &store, handlers, background);
+        }
+    }
+
+    fn start_one(&self, contract: &'static Contract, store: &Store, handlers: Vec<Handler>, background: &mut Tasks) {
+        let (carrier, clock) = (Arc::clone(&self.carrier), self.clock.clone());
+        if !contract.events.is_empty() {
+            let relay = Relay::new(store.clone(), carrier, clock, self.lease, self.metrics.clone());
+            background.spawn(relay.run(background.token()));
+        }
+        if !handlers.is_empty() {
+            let (carrier, clock) = (Arc::clone(&self.carrier), self.clock.clone());
+            let sources = self.sources(&handlers);
+            let consumer = Consumer::new(store.clone(), carrier, clock, self.lease, handlers, sources, self.metrics.clone());
+            background.spawn(consumer.run(background.token()));
+        }
+    }
+
+    /// The domains that publish what these handle.
+    fn sources(&self, handlers: &[Handler]) -> Vec<String> {
+        let events = self.contracts.iter().flat_map(|contract| contract.events);
+        let wanted = events.filter(|event| handlers.iter().any(|handler| handler.pattern.matches(event.topic)));
+        wanted.map(|event| event.domain.to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// Forgets events that were sent or handled long enough ago.
+pub(super) async fn expire(store: &Store, call: &Call, retention: Duration) -> Result<()> {
+    let retention = TimeDelta::from_std(retention).unwrap_or(TimeDelta::MAX);
+    let before = |age: TimeDelta| call.now().checked_sub_signed(age).unwrap_or_default();
+    weft_events::log::expire(store, call, before(retention)).await?;
+    let handled = retention.checked_mul(HANDLED_FACTOR).unwrap_or(TimeDelta::MAX);
+    weft_events::expire_handled(store, call, before(handled)).await.map(drop)
+}
