@@ -56,9 +56,8 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let limits = Limits { drain: config.mesh.drain_timeout, ..Limits::default() };
 
     let mut addresses = BTreeMap::new();
-    let (mut health, mut jobs) = (Vec::new(), Vec::new());
+    let (mut health, mut jobs, mut ready, mut handlers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut servers, mut background) = (Tasks::default(), Tasks::default());
-    let (mut ready, mut handlers) = (Vec::new(), Vec::new());
     for (domain, store) in domains.into_iter().zip(&stores) {
         let name = domain.name();
         let (listener, address) = listen_domain(&config, &domain).await?;
@@ -95,9 +94,8 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     if let Some(live) = live.clone() {
         background.spawn(adjustable.clone().follow(live, background.token()));
     }
-    let lease = config.events.lease;
+    let (lease, phase) = (config.events.lease, watch::Sender::new(Phase::Starting));
     events::Works { carrier, contracts: &contracts, clock: &clock, metrics: &metrics, lease }.start(handlers, &mut background);
-    let phase = watch::Sender::new(Phase::Starting);
     let reported = Health {
         stores: addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect(),
         elsewhere: discovery.elsewhere(),
@@ -109,9 +107,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         live,
     };
     let admin_address = if admin { serve_admin(&config, &mut background, reported).await? } else { None };
-    for store in &stores {
-        discovery.announce(store.clone(), &addresses);
-    }
+    announce(&discovery, &stores, &addresses);
     Ok(Running {
         config,
         contracts,
@@ -138,6 +134,13 @@ async fn serve_admin(config: &Config, background: &mut Tasks, health: Health) ->
     let address = listener.local_addr().ok();
     background.spawn(admin::serve(listener, health, background.token()));
     Ok(address)
+}
+
+/// Tells everyone about the domains of this process.
+fn announce(discovery: &Discovery, stores: &[Store], addresses: &BTreeMap<&'static str, SocketAddr>) {
+    for store in stores {
+        discovery.announce(store.clone(), addresses);
+    }
 }
 
 /// The stores by the order of their domains' names.
