@@ -11,6 +11,23 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The body of any answer.
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
+/// The body of a request to a domain, whatever it was in.
+pub(crate) type Inbound = UnsyncBoxBody<Bytes, BrokenOff>;
+
+/// A request's body that cannot be read to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the request's body broke off: {0}")]
+pub(crate) struct BrokenOff(BoxError);
+
+/// A request's body that comes from a client.
+pub(crate) fn inbound<B>(body: B) -> Inbound
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    body.map_err(|error| BrokenOff(error.into())).boxed_unsync()
+}
+
 /// A body that is all there.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()

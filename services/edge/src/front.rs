@@ -21,7 +21,7 @@ use crate::{
     cors::Origins,
     encoding,
     error::Failure,
-    grpc,
+    grpc, grpc_web,
     record::Observation,
     rest,
     settings::Settings,
@@ -77,7 +77,10 @@ impl Front {
     async fn respond(&self, observation: Observation, request: Request<Incoming>) -> Response<Body> {
         let catalogue = self.catalogue.load_full();
         if is_grpc(&request) {
-            return grpc::answer(self, &catalogue, observation, request).await;
+            return grpc::answer(self, &catalogue, observation, request.map(body::inbound)).await;
+        }
+        if grpc_web::is_spoken(&request) && request.method() != Method::OPTIONS {
+            return grpc_web::answer(self, &catalogue, observation, request).await;
         }
         if websocket::is_asked_for(&request) {
             return websocket::answer(self, catalogue, observation, request).await;
@@ -93,6 +96,9 @@ impl Front {
 
     /// The answer to OPTIONS, unless a contract has its own.
     fn options(&self, catalogue: &Catalogue, path: &str, asked: &HeaderMap) -> Option<Response<Body>> {
+        if catalogue.method(path).is_some() {
+            return Some(self.origins.options(asked, &HeaderValue::from_static("OPTIONS, POST")));
+        }
         let methods = catalogue.methods_of(path)?;
         if catalogue.route(&Method::OPTIONS, path).is_ok() {
             return None;

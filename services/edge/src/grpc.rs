@@ -11,7 +11,6 @@ mod passage;
 mod whole;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tower::ServiceExt as _;
 use weft_call::{Deadline, Error, MeshReason, Result};
 use weft_transport::{ForwardBody, status_from_error};
@@ -19,7 +18,7 @@ use weft_transport::{ForwardBody, status_from_error};
 pub(crate) use own_services::OwnServices;
 
 use crate::{
-    body::{self, Body},
+    body::{self, Body, Inbound},
     catalogue::Catalogue,
     exchange::{self, Exchange},
     front::Front,
@@ -35,7 +34,7 @@ pub(crate) async fn answer(
     front: &Front,
     catalogue: &Catalogue,
     mut observation: Observation,
-    request: Request<Incoming>,
+    request: Request<Inbound>,
 ) -> Response<Body> {
     if OwnServices::serves(request.uri().path()) {
         observation.discard();
@@ -66,7 +65,7 @@ async fn pass_on(
     front: &Front,
     catalogue: &Catalogue,
     observation: &mut Observation,
-    request: Request<Incoming>,
+    request: Request<Inbound>,
 ) -> Result<(Response<ForwardBody>, Option<Deadline>)> {
     let unknown = || Error::new(MeshReason::MethodUnknown, "no such method is served here");
     let method = catalogue.method(request.uri().path()).ok_or_else(unknown)?.contract;

@@ -1,4 +1,4 @@
-//! The front door: REST and gRPC on one port, for every domain that is registered.
+//! The front door: REST, gRPC, gRPC-Web and WebSocket on one port, for every domain that is registered.
 //!
 //! # Problem
 //!
@@ -44,6 +44,7 @@ mod error;
 mod exchange;
 mod front;
 mod grpc;
+mod grpc_web;
 mod health;
 mod issuer;
 mod record;

@@ -8,11 +8,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, header};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use hyper::body::Incoming;
 use weft_call::{Deadline, Error, Idempotency, MeshReason, MethodContract, MethodKind, Payload, Reply, Result};
 use weft_transport::ForwardBody;
 
-use crate::{body, front::Front, record::Observation};
+use crate::{
+    body::{self, Inbound},
+    front::Front,
+    record::Observation,
+};
 
 /// What stands before a message: a flag, and its length (gRPC over HTTP/2, "Length-Prefixed-Message").
 const PREFIX: usize = 5;
@@ -26,7 +29,7 @@ pub(super) async fn pass_on(
     front: &Front,
     observation: &mut Observation,
     method: &'static MethodContract,
-    request: Request<Incoming>,
+    request: Request<Inbound>,
     deadline: Option<Deadline>,
 ) -> Result<Response<ForwardBody>> {
     let (parts, messages) = request.into_parts();

@@ -5,6 +5,7 @@ mod authentication;
 mod caching;
 mod flow;
 mod grpc;
+mod grpc_web;
 mod house;
 mod issuer;
 mod limits;

@@ -1,0 +1,71 @@
+//! gRPC-Web (PROTOCOL-WEB.md of the gRPC repository): gRPC for clients that cannot read trailers, over any version of
+//! HTTP.
+//!
+//! The messages pass unread, as in gRPC. What differs is the end: the trailers are a last frame of the body, marked by
+//! a flag. As `application/grpc-web-text` everything is in base64. An answer without messages has its outcome in its
+//! headers, as gRPC's has.
+
+mod body;
+
+use http::{HeaderValue, Method, Request, Response, header};
+use hyper::body::Incoming;
+use weft_call::{Error, MeshReason};
+
+use crate::{
+    body::{Body, inbound, passed_on},
+    catalogue::Catalogue,
+    error::Failure,
+    front::Front,
+    grpc,
+    record::Observation,
+};
+use body::{FromText, ToWeb};
+
+const BINARY: &str = "application/grpc-web";
+const TEXT: &str = "application/grpc-web-text";
+
+/// Whether the request is gRPC-Web.
+pub(crate) fn is_spoken<B>(request: &Request<B>) -> bool {
+    form(request).is_some()
+}
+
+/// Whether the request is in base64; none if it is no gRPC-Web.
+fn form<B>(request: &Request<B>) -> Option<bool> {
+    let kind = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let is = |name: &str| kind.strip_prefix(name).is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'+' | b';')));
+    if is(TEXT) { Some(true) } else { is(BINARY).then_some(false) }
+}
+
+/// Answers a request of gRPC-Web.
+pub(crate) async fn answer(
+    front: &Front,
+    catalogue: &Catalogue,
+    mut observation: Observation,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let is_text = form(&request) == Some(true);
+    if request.method() != Method::POST {
+        let failure = Failure::method_not_allowed("OPTIONS, POST");
+        observation.fail(&failure.error);
+        return failure.response(&observation.arrival.request_id);
+    }
+    let (mut parts, body) = request.into_parts();
+    let Some(kind) = inner_type(parts.headers.get(header::CONTENT_TYPE)) else {
+        let failure = Failure::from(Error::new(MeshReason::HeaderInvalid, "content-type: cannot be read"));
+        observation.fail(&failure.error);
+        return failure.response(&observation.arrival.request_id);
+    };
+    parts.headers.insert(header::CONTENT_TYPE, kind);
+    let body = if is_text { inbound(FromText::new(body)) } else { inbound(body) };
+    let mut response = grpc::answer(front, catalogue, observation, Request::from_parts(parts, body)).await;
+    let kind = if is_text { "application/grpc-web-text+proto" } else { "application/grpc-web+proto" };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.map(|body| passed_on(ToWeb::new(body, is_text)))
+}
+
+/// The type of the same messages in gRPC.
+fn inner_type(kind: Option<&HeaderValue>) -> Option<HeaderValue> {
+    let kind = kind?.to_str().ok()?;
+    let rest = kind.strip_prefix(TEXT).or_else(|| kind.strip_prefix(BINARY))?;
+    HeaderValue::try_from(format!("application/grpc{rest}")).ok()
+}
