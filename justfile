@@ -59,9 +59,10 @@ test:
 ci:
     .ci/run
 
-# The long tests: more kills amid orders and events, and more fuzzing than CI takes time for.
+# The long tests: more kills amid orders and events, more fuzzing and more simulated networks than CI takes time for.
 proof:
     bash build-support/fuzz.sh 600
+    cargo run --locked --profile simulation -p weft-simulation -- --seeds 20000
     bash build-support/scenarios/crash.sh sqlite --orders 6000 --kills 100
     bash build-support/scenarios/crash.sh postgresql --orders 6000 --kills 100
     bash build-support/scenarios/crash-events.sh sqlite --changes 10000 --kills 50
@@ -87,6 +88,10 @@ cluster *forms:
 # Drive a mixed scenario at a set rate against a running weft: `just load --url http://localhost:8080 --rate 200`.
 load *arguments:
     cargo run --locked --release -p weft-load -- {{ arguments }}
+
+# Run simulated networks by their seeds: `just simulate --seed 17` runs one and prints all that happens.
+simulate *arguments:
+    cargo run --locked --profile simulation -p weft-simulation -- {{ arguments }}
 
 # Measure the transcoder against its peers in one run, and write docs/benchmarks.md.
 bench-transcode:

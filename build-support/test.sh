@@ -39,11 +39,14 @@ tools_install consul curl jq grpcurl postgresql redis || exit
 servers_start_postgresql || exit
 servers_start_redis || exit
 
-step "tests of the workspace" cargo_test --workspace
+# Simulated networks take minutes unoptimised: their tests run in the profile that they are run in.
+step "tests of the workspace" cargo_test --workspace --exclude weft-simulation
 step "who is refused, as server and as client" cargo_test -p weft-testkit --test refusals -- --nocapture
 step "the protobuf conformance suite" bash build-support/conformance.sh
 step "fuzzing the transcoder" bash build-support/fuzz.sh 60
 step "a domain in a repository of its own" greeter
+step "tests of the simulation" cargo_test --profile simulation -p weft-simulation
+step "1,000 simulated networks" cargo run --locked --profile simulation -p weft-simulation -- --seeds 1000
 step "the binary of the README" cargo build --release --locked
 step "the README's first order on SQLite" bash build-support/scenarios/first-order.sh sqlite
 step "the README's first order on PostgreSQL" bash build-support/scenarios/first-order.sh postgresql

@@ -72,6 +72,7 @@ impl StreamLife {
                 return Error::new(MeshReason::StreamIdle, format!("no message passed for {:?}", tuning.idle));
             }
             tokio::select! {
+                biased;
                 () = closing.cancelled() => return Error::new(MeshReason::Draining, "the connection is closing"),
                 () = sleep_until(expires.min(idle)) => {}
             }
@@ -162,6 +163,7 @@ mod tests {
             }
         };
         let ended = tokio::select! {
+            biased;
             () = talk => None,
             reason = end => reason,
         };

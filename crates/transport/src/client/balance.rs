@@ -274,6 +274,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_resolver_said_before_it_ended_holds() {
+        let (sender, balancer) = balancer(&[1, 2]);
+        drop(sender);
+        assert_eq!(picks(&balancer, 200, |_| None).len(), 2);
+    }
+
+    #[tokio::test]
     async fn traffic_leaves_an_endpoint_that_fails() {
         let (_sender, balancer) = balancer(&[1, 2, 3]);
         let counts = picks(&balancer, 1000, |port| (port == 2).then_some(MeshReason::UpstreamUnavailable));

@@ -2,10 +2,11 @@
 //!
 //! Problem: an endpoint that slows down must be left before its queue grows, and one that fails fast
 //! must not look quick. Rule: the estimate jumps to any slower answer at once and comes back slowly
-//! (an average weighted by age, as finagle's and linkerd's balancers have it); a failure counts as an
-//! answer of at least [`PENALTY`], or of the time for which the endpoint asked to be left alone; calls
-//! under way multiply it. Recovery: the estimate decays with
-//! time even while nobody calls, so an endpoint that was bad is tried again.
+//! (an average weighted by age, as finagle's and linkerd's balancers have it); a failure adds
+//! [`PENALTY`], its own time or the time for which the endpoint asked to be left alone, whichever is
+//! longest; calls under way multiply it. Recovery: the estimate decays with time even while nobody
+//! calls, so an endpoint that was bad is tried again; a penalty, which is no measurement, is forgotten
+//! sooner than a slow answer, or a healed endpoint would be left idle for most of a minute.
 
 use std::{
     sync::{
@@ -19,6 +20,8 @@ use tokio::time::Instant;
 
 /// After this long an old answer counts for about a third.
 const DECAY: Duration = Duration::from_secs(10);
+/// After this long a penalty counts for about a third.
+const PENALTY_DECAY: Duration = Duration::from_secs(3);
 /// What a failed call is taken to cost, unless the endpoint asks to be left alone for longer.
 const PENALTY: Duration = Duration::from_secs(1);
 /// What it costs at most, whatever the endpoint asks.
@@ -43,6 +46,8 @@ pub(super) struct Load {
 struct Estimate {
     seconds: f64,
     updated: Instant,
+    penalty: f64,
+    penalised: Instant,
 }
 
 /// A call under way. It counts until it is dropped.
@@ -51,7 +56,7 @@ pub(super) struct UnderWay<'a>(&'a Load);
 
 impl Load {
     pub(super) fn new(now: Instant) -> Self {
-        let estimate = Estimate { seconds: UNKNOWN.as_secs_f64(), updated: now };
+        let estimate = Estimate { seconds: UNKNOWN.as_secs_f64(), updated: now, penalty: 0.0, penalised: now };
         Self { joined: now, under_way: AtomicUsize::new(0), estimate: Mutex::new(estimate) }
     }
 
@@ -63,26 +68,27 @@ impl Load {
 
     /// Takes in a call that went well.
     pub(super) fn answered(&self, took: Duration, now: Instant) {
-        self.observe(took.as_secs_f64(), now);
+        let took = took.as_secs_f64();
+        let mut estimate = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept(now.saturating_duration_since(estimate.updated), DECAY);
+        estimate.seconds = if took > estimate.seconds { took } else { estimate.seconds * kept + took * (1.0 - kept) };
+        estimate.updated = now;
     }
 
     /// Takes in a call that the endpoint failed, and how long it asked to be left alone.
     pub(super) fn failed(&self, took: Duration, pushback: Option<Duration>, now: Instant) {
         let penalty = pushback.unwrap_or_default().clamp(PENALTY, PENALTY_LIMIT);
-        self.observe(took.max(penalty).as_secs_f64(), now);
-    }
-
-    fn observe(&self, took: f64, now: Instant) {
         let mut estimate = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept(now.saturating_duration_since(estimate.updated));
-        estimate.seconds = if took > estimate.seconds { took } else { estimate.seconds * kept + took * (1.0 - kept) };
-        estimate.updated = now;
+        let kept = kept(now.saturating_duration_since(estimate.penalised), PENALTY_DECAY);
+        estimate.penalty = took.max(penalty).as_secs_f64().max(estimate.penalty * kept);
+        estimate.penalised = now;
     }
 
     /// What the next call is likely to cost; only its order matters.
     pub(super) fn cost(&self, weight: u16, now: Instant) -> f64 {
         let estimate = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
-        let seconds = estimate.seconds * kept(now.saturating_duration_since(estimate.updated));
+        let seconds = estimate.seconds * kept(now.saturating_duration_since(estimate.updated), DECAY)
+            + estimate.penalty * kept(now.saturating_duration_since(estimate.penalised), PENALTY_DECAY);
         drop(estimate);
         #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 calls under way")]
         let queue = (self.under_way.load(Ordering::Relaxed) + 1) as f64;
@@ -98,9 +104,9 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// How much of an estimate is left after a time.
-fn kept(age: Duration) -> f64 {
-    (-age.as_secs_f64() / DECAY.as_secs_f64()).exp()
+/// How much of what was learnt is left after a time.
+fn kept(age: Duration, decay: Duration) -> f64 {
+    (-age.as_secs_f64() / decay.as_secs_f64()).exp()
 }
 
 #[cfg(test)]
@@ -144,6 +150,21 @@ mod tests {
         assert!(asked > 4.9 && asked < 5.1, "{asked}");
         load.failed(MS, Some(Duration::from_hours(5)), now);
         assert!(load.cost(1, now) < 31.0, "but not for ever");
+    }
+
+    #[test]
+    fn a_failure_is_forgotten_sooner_than_a_slow_answer() {
+        let (healed, now) = warm(Instant::now());
+        let (slow, usual) = (Load::new(now - SLOW_START), Load::new(now - SLOW_START));
+        for load in [&healed, &slow, &usual] {
+            load.answered(10 * MS, now);
+        }
+        healed.failed(MS, None, now);
+        slow.answered(1000 * MS, now);
+        let later = now + 7 * PENALTY_DECAY;
+        usual.answered(10 * MS, later);
+        assert!(healed.cost(1, now) > slow.cost(1, now) && healed.cost(1, later) < usual.cost(1, later));
+        assert!(slow.cost(1, later) > usual.cost(1, later));
     }
 
     #[test]

@@ -25,6 +25,7 @@ impl<L: Layer> Layer for Streams<L> {
             outgoing.request = Payload::Stream(life.noting(requests));
         }
         let reply = tokio::select! {
+            biased;
             reply = self.within.send(outgoing) => reply?,
             error = life.over() => return Err(error),
         };

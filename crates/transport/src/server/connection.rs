@@ -140,6 +140,7 @@ impl Ending {
         // A tenth more or less, so that connections made together do not end together (gRFC A9).
         let age = self.tuning.max_age.mul_f64(1.1 + 0.1 * fastrand::f64()) + self.tuning.age_grace;
         let grace = tokio::select! {
+            biased;
             ended = connection.as_mut() => return ended,
             () = sleep(age) => self.tuning.age_grace,
             () = denied => self.drain,

@@ -184,6 +184,7 @@ async fn within<T>(deadline: Option<Deadline>, method: &MethodContract, handler:
 async fn opening<T>(life: Option<&StreamLife>, handler: impl Future<Output = Result<T>>) -> Result<T> {
     let Some(life) = life else { return handler.await };
     tokio::select! {
+        biased;
         result = handler => result,
         error = life.over() => Err(error),
     }
