@@ -33,7 +33,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use prost::Message as _;
 use weft_call::Principal;
-use weft_workload_identity::{CertificateSource, IdentityError, PeerError, Signature, WorkloadName, sign, verify};
+use weft_workload_identity::{CertificateSource, Identity, IdentityError, PeerError, Signature, WorkloadName, sign, verify};
 
 /// The binary metadata that carries an assertion from call to call.
 pub const ASSERTION_METADATA: &str = "weft-assertion-bin";
@@ -121,6 +121,12 @@ impl AssertionSigner {
     /// A signer that uses the workload's certificate of the moment.
     pub fn new(source: Arc<dyn CertificateSource>, workload: WorkloadName) -> Self {
         Self { source, workload }
+    }
+
+    /// The certificate that it signs with at this moment. What was signed with another is believed only for as
+    /// long as that one's root is trusted.
+    pub fn identity(&self) -> Result<Arc<Identity>, AssertionError> {
+        Ok(self.source.identity(&self.workload)?)
     }
 
     /// Vouches for a principal for a minute, or until its credentials or the signer's certificate end.

@@ -2,7 +2,8 @@
 //!
 //! A token is verified when it is first seen. From then until it ends, a look-up by its SHA-256 gives the
 //! assertion that stands for it, so that on the way of most requests no signature is made or checked. An
-//! assertion is handed out for half of its life only: a call under way may still need the other half.
+//! assertion is handed out for half of its life only: a call under way may still need the other half; and
+//! only while the certificate that signed it is in use, since a root may be on its way out with the old one.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use sha2::{Digest as _, Sha256};
 use weft_access::{AssertionError, AssertionSigner, UserToken, UserTokenError};
 use weft_call::{Clock, Error, MeshReason, MethodContract, Principal, Result};
+use weft_workload_identity::Identity;
 
 use crate::{arrival, issuer::Issuer};
 
@@ -41,6 +43,7 @@ pub(crate) struct Authenticator {
 struct Verified {
     token: UserToken,
     authority: Authority,
+    signed_with: Arc<Identity>,
     handed_out_until: DateTime<Utc>,
 }
 
@@ -69,6 +72,7 @@ impl Authenticator {
         let digest: [u8; 32] = Sha256::digest(token).into();
         if let Some(known) = self.verified.get(&digest)
             && self.clock.now() < known.handed_out_until
+            && self.signer.identity().is_ok_and(|identity| Arc::ptr_eq(&identity, &known.signed_with))
         {
             issuer.check_session(&known.token).await?;
             return Ok(Some(known.authority.clone()));
@@ -95,13 +99,15 @@ impl Authenticator {
     fn vouch(&self, token: UserToken) -> Result<Verified> {
         let now = self.clock.now();
         let principal = Principal::User(token.user.clone());
+        // Before it signs: should it change in between, the assertion is made again.
+        let signed_with = self.signer.identity().map_err(Error::internal)?;
         let assertion = self.signer.sign(&principal, token.expires_at, now).map_err(|error| match error {
             AssertionError::CredentialsExpired => Error::from(UserTokenError::Expired),
             AssertionError::TooLong(_) => Error::new(MeshReason::CredentialsInvalid, "the token names too many roles"),
             error => Error::internal(error),
         })?;
         let handed_out_until = (now + HANDED_OUT).min(token.expires_at);
-        Ok(Verified { token, authority: Authority { principal, assertion }, handed_out_until })
+        Ok(Verified { token, authority: Authority { principal, assertion }, signed_with, handed_out_until })
     }
 }
 
