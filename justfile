@@ -67,6 +67,8 @@ proof:
     bash build-support/scenarios/crash.sh postgresql --orders 6000 --kills 100
     bash build-support/scenarios/crash-events.sh sqlite --changes 10000 --kills 50
     bash build-support/scenarios/crash-events.sh postgresql --changes 10000 --kills 100
+    bash build-support/scenarios/mesh.sh whole --kills 30
+    bash build-support/scenarios/mesh.sh sabotage
 
 # Write the table of domains that the chart is looped over.
 chart-domains:

@@ -36,6 +36,7 @@ use crate::{
 
 /// Breaks a mesh of real processes under load, and counts failed calls and doubled effects.
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Arguments {
     /// The weft binary.
     #[arg(long)]
@@ -68,6 +69,9 @@ struct Arguments {
     /// How often one replica of each domain is killed.
     #[arg(long, default_value_t = 2)]
     kills: usize,
+    /// How often a replica of orders hangs for a moment.
+    #[arg(long, default_value_t = 5)]
+    stutters: usize,
     /// How long the first leaves are valid, in seconds; long without it, unless they are rotated.
     #[arg(long)]
     first_life: Option<u64>,
@@ -113,6 +117,7 @@ async fn run(arguments: Arguments, out: &mut impl Write) -> Result<Vec<String>, 
         consul_gone: Duration::from_secs(arguments.consul_gone),
         consul_back: Duration::from_secs(arguments.consul_back),
         kills: arguments.kills,
+        stutters: arguments.stutters,
     };
     let mut cluster = Cluster::start(plan).await?;
     let shop = Arc::new(Shop::open(cluster.edge()).await?);

@@ -16,6 +16,8 @@ use crate::{
 const NOTICED: Duration = Duration::from_secs(12);
 /// Between two blows, for the mesh to settle.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Longer than one attempt at placing an order may take, and shorter than all of them.
+const HANG: Duration = Duration::from_millis(1300);
 /// Past the end of a certificate, so that whoever still shows it is refused.
 const EXPIRED: Duration = Duration::from_secs(2);
 
@@ -32,6 +34,8 @@ pub(crate) enum Phase {
     Kill,
     /// One replica of each domain is stopped by SIGSTOP, and goes on after a while.
     Freeze,
+    /// Replicas of orders hang for longer than an attempt may take, and then go on with what they were doing.
+    Stutter,
     /// Every replica is restarted in turn, by SIGTERM.
     Restart,
     /// The Consul agent is gone for a while, and comes back empty.
@@ -51,6 +55,8 @@ pub(crate) struct Pace {
     pub(crate) consul_back: Duration,
     /// How often one replica of each domain is killed.
     pub(crate) kills: usize,
+    /// How often a replica of orders hangs for a moment.
+    pub(crate) stutters: usize,
 }
 
 /// What was done, for the table.
@@ -60,8 +66,16 @@ pub(crate) struct Done {
 
 impl Phase {
     /// Every phase, in the order of a whole run: the first leaves do not last long.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Steady, Self::RotateLeaf, Self::RotateRoot, Self::Kill, Self::Freeze, Self::Restart, Self::LoseConsul];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Steady,
+        Self::RotateLeaf,
+        Self::RotateRoot,
+        Self::Kill,
+        Self::Freeze,
+        Self::Stutter,
+        Self::Restart,
+        Self::LoseConsul,
+    ];
 
     /// Does it.
     pub(crate) async fn strike(self, cluster: &mut Cluster, progress: &Progress, pace: &Pace) -> Result<Done, ProofError> {
@@ -74,6 +88,7 @@ impl Phase {
             Self::RotateRoot => rotate_root(cluster).await?,
             Self::Kill => kill(cluster, progress, pace).await?,
             Self::Freeze => freeze(cluster, progress, pace).await?,
+            Self::Stutter => stutter(cluster, progress, pace).await?,
             Self::Restart => restart(cluster).await?,
             Self::LoseConsul => lose_consul(cluster, pace).await?,
         };
@@ -139,6 +154,18 @@ async fn freeze(cluster: &mut Cluster, progress: &Progress, pace: &Pace) -> Resu
     }
     sleep(3 * PAUSE).await;
     Ok(format!("2 stopped for {} s, {under_way} calls under way", pace.frozen.as_secs()))
+}
+
+async fn stutter(cluster: &mut Cluster, progress: &Progress, pace: &Pace) -> Result<String, ProofError> {
+    let mut under_way = 0;
+    for round in 0..pace.stutters {
+        under_way += progress.under_way();
+        cluster.process("orders", round % 3)?.freeze()?;
+        sleep(HANG).await;
+        cluster.process("orders", round % 3)?.thaw()?;
+        sleep(PAUSE / 2).await;
+    }
+    Ok(format!("hung {} times for {} ms, {under_way} calls under way", pace.stutters, HANG.as_millis()))
 }
 
 async fn restart(cluster: &mut Cluster) -> Result<String, ProofError> {

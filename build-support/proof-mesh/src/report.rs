@@ -63,6 +63,7 @@ impl Report {
         table.set_header(["phase", "what was done", "class", "calls", "failed", "p50", "p99", "slowest"]);
         let mut broken = Vec::new();
         for (index, (phase, done)) in phases.iter().enumerate() {
+            let mut first = true;
             for (class, name) in CLASSES {
                 let calls: Vec<_> = ended.iter().filter(|ended| ended.phase == index && ended.class == class).collect();
                 if calls.is_empty() {
@@ -71,7 +72,6 @@ impl Report {
                 let failed = calls.iter().filter(|ended| ended.failure.is_some()).count();
                 let mut took: Vec<_> = calls.iter().map(|ended| ended.took).collect();
                 took.sort_unstable();
-                let first = class == CLASSES[0].0;
                 let phase_name = if first { format!("{phase:?}") } else { String::new() };
                 let what = if first { done.what.clone() } else { String::new() };
                 table.add_row([
@@ -84,6 +84,7 @@ impl Report {
                     milliseconds(at(&took, 0.99)),
                     milliseconds(at(&took, 1.0)),
                 ]);
+                first = false;
                 if failed > 0 {
                     broken.push(format!("{failed} of {} {name} calls failed in the phase {phase:?}", calls.len()));
                 }
