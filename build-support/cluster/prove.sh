@@ -125,7 +125,9 @@ rotate() {
 uninstall() {
     local left
     inside helm uninstall w --wait --timeout 3m >/dev/null
-    left="$(kubectl get all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,pdb,cronjobs -o name |
+    # Pods that drain are on their way.
+    kubectl wait --for=delete pod --selector=app.kubernetes.io/instance=w --timeout=90s >/dev/null 2>&1 || true
+    left="$(kubectl get all,persistentvolumeclaims,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,pdb,cronjobs -o name |
         grep -vE '^(service/kubernetes|configmap/kube-root-ca.crt|serviceaccount/default|secret/w-authority)$' || true)"
     [[ -z "$left" ]] || fail "helm uninstall left: $left"
     kubectl delete secret w-authority --ignore-not-found >/dev/null

@@ -57,12 +57,14 @@ pub(crate) enum CertificatesError {
 /// Issues what is missing or half over, into the Secrets whose names begin with `prefix`, and tells which.
 pub(crate) async fn renew(config: &Config, domains: &[Domain], prefix: &str, out: &mut impl Write) -> Result<(), Failure> {
     let secrets = Secrets::of_this_pod().map_err(CertificatesError::from)?;
-    let folder = TempDir::new_in(&config.data_dir).map_err(at(&config.data_dir))?;
-    let authority = authority(config, &secrets, prefix, folder.path()).await?;
+    let temporary = TempDir::new_in(&config.data_dir).map_err(at(&config.data_dir))?;
+    // A folder of its own: one for temporary files is open to others where the umask says so.
+    let folder = temporary.path().join("authority");
+    let authority = authority(config, &secrets, prefix, &folder).await?;
     for name in workloads(domains) {
         let secret = secret_of(prefix, name);
         let kept = secrets.get(&secret).await.map_err(CertificatesError::from)?;
-        let fresh = renewed(&authority, folder.path(), name, kept.as_ref())?;
+        let fresh = renewed(&authority, &folder, name, kept.as_ref())?;
         if kept.as_ref() == Some(&fresh) {
             continue;
         }
@@ -102,9 +104,9 @@ async fn authority(config: &Config, secrets: &Secrets, prefix: &str, folder: &Pa
         write(folder, &kept, &AUTHORITY)?;
         return Ok(DevelopmentCa::open(folder, trust_domain)?);
     }
-    let made = folder.join("made");
-    DevelopmentCa::open(&made, trust_domain.clone())?;
-    let kept = secrets.create_once(&secret, &read(&made, &AUTHORITY)?).await?;
+    DevelopmentCa::open(folder, trust_domain.clone())?;
+    // Another run may have been first: then its authority is the one.
+    let kept = secrets.create_once(&secret, &read(folder, &AUTHORITY)?).await?;
     write(folder, &kept, &AUTHORITY)?;
     Ok(DevelopmentCa::open(folder, trust_domain)?)
 }
@@ -163,17 +165,18 @@ mod tests {
 
     #[test]
     fn what_is_good_stays_and_what_is_not_is_issued_anew() {
-        let [one, two, three] = [(); 3].map(|()| TempDir::new().unwrap());
-        let first = renewed(&authority(one.path()), one.path(), "orders", None).unwrap();
+        let temporary = TempDir::new().unwrap();
+        let [one, two, three] = ["one", "two", "three"].map(|name| temporary.path().join(name));
+        let first = renewed(&authority(&one), &one, "orders", None).unwrap();
         assert_eq!(first.keys().collect::<Vec<_>>(), ["ca.crt", "tls.crt", "tls.key"]);
 
         // The next run starts from what the Secrets hold.
-        write(two.path(), &read(one.path(), &AUTHORITY).unwrap(), &AUTHORITY).unwrap();
-        let second = renewed(&authority(two.path()), two.path(), "orders", Some(&first)).unwrap();
+        write(&two, &read(&one, &AUTHORITY).unwrap(), &AUTHORITY).unwrap();
+        let second = renewed(&authority(&two), &two, "orders", Some(&first)).unwrap();
         assert!(second == first);
 
         // A certificate of another authority is no certificate.
-        let third = renewed(&authority(three.path()), three.path(), "orders", Some(&first)).unwrap();
+        let third = renewed(&authority(&three), &three, "orders", Some(&first)).unwrap();
         assert!(third["tls.crt"] != first["tls.crt"] && third["ca.crt"] != first["ca.crt"]);
     }
 }
