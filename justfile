@@ -69,6 +69,7 @@ proof:
     bash build-support/scenarios/crash-events.sh postgresql --changes 10000 --kills 100
     bash build-support/scenarios/mesh.sh whole --kills 30
     bash build-support/scenarios/mesh.sh sabotage
+    bash build-support/scenarios/fences.sh
 
 # Write the table of domains that the chart is looped over.
 chart-domains:

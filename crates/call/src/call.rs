@@ -65,8 +65,20 @@ pub struct CallBuilder {
     pub digest: Option<Digest>,
     /// The etag that the caller expects (`If-Match`).
     pub if_match: Option<Arc<str>>,
+    /// The lease that it works under; `None` where anybody may do it at any time.
+    pub fence: Option<Fence>,
     /// The time of day.
     pub clock: Clock,
+}
+
+/// Work that one process at a time does: its name in the domain, and the number that it was given with the lease. Whoever
+/// takes the lease over gets a higher one, and from then on the store refuses the writes of the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// What is worked on.
+    pub work: Arc<str>,
+    /// The fencing token.
+    pub token: i64,
 }
 
 impl CallBuilder {
@@ -86,6 +98,7 @@ impl CallBuilder {
             idempotency_key: None,
             digest: None,
             if_match: None,
+            fence: None,
             clock,
         }
     }
@@ -176,6 +189,11 @@ impl Call {
     /// The etag that the caller expects.
     pub fn if_match(&self) -> Option<&str> {
         self.0.if_match.as_deref()
+    }
+
+    /// The lease that it works under, if it works under one.
+    pub fn fence(&self) -> Option<&Fence> {
+        self.0.fence.as_ref()
     }
 
     /// The time of day, of this domain's clock.

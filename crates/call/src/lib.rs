@@ -31,7 +31,7 @@ mod trace;
 pub mod transaction;
 pub mod validation;
 
-pub use call::{Call, CallBuilder, RequestId, RequestIdError};
+pub use call::{Call, CallBuilder, Fence, RequestId, RequestIdError};
 pub use clock::Clock;
 pub use code::Code;
 pub use contract::{

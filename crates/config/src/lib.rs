@@ -65,6 +65,7 @@ pub use section::dns::Dns;
 pub use section::domains::Domains;
 pub use section::edge::Edge;
 pub use section::events::Events;
+pub use section::jobs::Jobs;
 pub use section::limits::{Factor, Limits};
 pub use section::log::{Log, LogFormat};
 pub use section::mesh::{CallerRules, CertificatesFrom, Mesh};
@@ -89,6 +90,8 @@ pub struct Config {
     pub redis: Redis,
     /// Events between domains.
     pub events: Events,
+    /// Work at its time.
+    pub jobs: Jobs,
     /// Shared discovery.
     #[serde(default)]
     pub consul: Consul,

@@ -8,6 +8,7 @@ pub(crate) mod dns;
 pub(crate) mod domains;
 pub(crate) mod edge;
 pub(crate) mod events;
+pub(crate) mod jobs;
 pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod mesh;
@@ -28,6 +29,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         database::SETTINGS,
         redis::SETTINGS,
         events::SETTINGS,
+        jobs::SETTINGS,
         consul::SETTINGS,
         dns::SETTINGS,
         edge::SETTINGS,

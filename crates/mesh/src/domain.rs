@@ -1,16 +1,17 @@
 //! A domain: its contract, its records, its handler, its jobs.
 
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{marker::PhantomData, sync::Arc};
 
 use weft_call::{Contract, Declares, Event, Result, Serves, Service, TopicPattern};
 use weft_events::{Envelope, Handler};
+use weft_jobs::Schedule;
 use weft_store::{DomainSchema, Migrations, Statement};
 
 use crate::{
     Context, StartError,
     context::Parts,
     event::{EventFn, Subscribed},
-    job::{self, Job, JobFn, Run},
+    job::{self, JobFn, Ready, Spec},
 };
 
 /// A domain that a process can run.
@@ -19,7 +20,7 @@ pub struct Domain {
     pub(crate) schema: DomainSchema,
     pub(crate) port: Option<u16>,
     pub(crate) suite: Option<&'static str>,
-    pub(crate) job_names: Vec<(&'static str, Duration)>,
+    pub(crate) job_names: Vec<(&'static str, Schedule)>,
     pub(crate) subscriptions: Vec<TopicPattern>,
     pub(crate) start: Start,
 }
@@ -30,7 +31,7 @@ type Start = Box<dyn FnOnce(&Parts) -> Result<Started, StartError> + Send>;
 /// A domain whose handler is made.
 pub(crate) struct Started {
     pub(crate) service: Arc<dyn Service>,
-    pub(crate) jobs: Vec<Job>,
+    pub(crate) jobs: Vec<Ready>,
     pub(crate) events: Vec<Handler>,
 }
 
@@ -38,7 +39,7 @@ impl Domain {
     /// Begins a domain with the contract `C`.
     #[expect(clippy::new_ret_no_self, reason = "a domain is complete only when it has a handler")]
     pub fn new<C: Declares>() -> DomainBuilder<C> {
-        let schema = DomainSchema::new(C::CONTRACT.domain).part(weft_events::schema_part());
+        let schema = DomainSchema::new(C::CONTRACT.domain).part(weft_events::schema_part()).part(weft_jobs::schema_part());
         DomainBuilder { schema, contract: PhantomData }
     }
 
@@ -62,8 +63,8 @@ impl Domain {
         &self.subscriptions
     }
 
-    /// Its jobs and their periods, those of the mesh last. They run in a system scope.
-    pub fn jobs(&self) -> &[(&'static str, Duration)] {
+    /// Its jobs and when they are due, those of the mesh last. They run in a system scope.
+    pub fn jobs(&self) -> &[(&'static str, Schedule)] {
         &self.job_names
     }
 
@@ -150,17 +151,18 @@ pub struct ServedDomain<C, H> {
     events: Vec<Subscribed<H>>,
 }
 
-struct Spec<H> {
-    name: &'static str,
-    period: Duration,
-    run: Arc<dyn for<'a> JobFn<'a, H>>,
-}
-
 impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
-    /// Runs `job` after each `period`.
+    /// Runs `job` after each period, in one replica: `minutes(5)`, or
+    /// `Schedule::every(minutes(5)).missed(Missed::Skip)`.
     #[must_use]
-    pub fn every(mut self, name: &'static str, period: Duration, job: impl for<'a> JobFn<'a, H>) -> Self {
-        self.jobs.push(Spec { name, period, run: Arc::new(job) });
+    pub fn every(self, name: &'static str, period: impl Into<Schedule>, job: impl for<'a> JobFn<'a, H>) -> Self {
+        self.at(name, period.into(), job)
+    }
+
+    /// Runs `job` whenever the schedule says, in one replica: `Schedule::at("0 3 * * *")` is each night at three, UTC.
+    #[must_use]
+    pub fn at(mut self, name: &'static str, schedule: Schedule, job: impl for<'a> JobFn<'a, H>) -> Self {
+        self.jobs.push(Spec { name, schedule, run: Arc::new(job) });
         self
     }
 
@@ -181,12 +183,13 @@ impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
     /// The finished domain.
     pub fn build(self) -> Domain {
         let Self { schema, make, jobs, events } = self;
-        let own = jobs.iter().map(|job| (job.name, job.period));
+        let own = jobs.iter().map(|job| (job.name, job.schedule));
         let job_names = own.chain(job::OF_EVERY_DOMAIN).collect();
         let subscriptions = events.iter().map(|subscribed| subscribed.pattern.clone()).collect();
         let start = move |parts: &Parts| {
+            job::check(C::CONTRACT.domain, &jobs)?;
             let handler = Arc::new(make(&Context::new(parts))?);
-            let jobs = jobs.into_iter().map(|spec| spec.ready(C::CONTRACT.domain, &handler)).collect();
+            let jobs = jobs.into_iter().map(|spec| spec.ready(&handler)).collect();
             let events = events.into_iter().map(|subscribed| subscribed.ready(&handler)).collect();
             Ok(Started { service: C::service(handler), jobs, events })
         };
@@ -197,16 +200,5 @@ impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
 impl<C: Declares, H> std::fmt::Debug for ServedDomain<C, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("ServedDomain").field(&C::CONTRACT.domain).finish()
-    }
-}
-
-impl<H: Send + Sync + 'static> Spec<H> {
-    fn ready(self, domain: &'static str, handler: &Arc<H>) -> Job {
-        let (handler, job) = (Arc::clone(handler), self.run);
-        let run: Run = Arc::new(move |call| {
-            let (handler, job) = (Arc::clone(&handler), Arc::clone(&job));
-            Box::pin(async move { job.run(&handler, &call).await })
-        });
-        Job { domain, name: self.name, period: self.period, run }
     }
 }

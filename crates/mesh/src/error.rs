@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr};
 use weft_config::ConfigError;
 use weft_discovery::{ConsulError, DnsError};
 use weft_events::CarrierError;
+use weft_jobs::ScheduleError;
 use weft_reload::AgentError;
 use weft_store::StoreError;
 use weft_transport::TransportError;
@@ -97,6 +98,24 @@ pub enum StartError {
     /// Two domains of one process have one name.
     #[error("the domain {0} is registered twice")]
     DomainTwice(&'static str),
+    /// Two jobs of a domain have one name.
+    #[error("{domain} has two jobs {job}")]
+    JobTwice {
+        /// Whose.
+        domain: &'static str,
+        /// Which.
+        job: &'static str,
+    },
+    /// A job would never be due.
+    #[error("the job {job} of {domain}: {source}")]
+    Schedule {
+        /// Whose.
+        domain: &'static str,
+        /// Which.
+        job: &'static str,
+        /// Why.
+        source: ScheduleError,
+    },
     /// A rule about callers names what nobody knows.
     #[error(transparent)]
     CallerRule(#[from] UnknownName),

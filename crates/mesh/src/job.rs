@@ -1,24 +1,30 @@
-//! Periodic work of a domain.
+//! What a domain does at its time, or after each period.
 //!
-//! A job runs after each period on the domain's clock, one run at a time, on the domain's own
-//! account ([`Principal::Job`]) and over all tenants ([`Scope::System`]). A run that fails is logged
+//! A job runs on the domain's own account ([`weft_call::Principal::Job`]) and over all tenants
+//! ([`weft_call::Scope::System`]), in one replica at a time: see [`weft_jobs`]. A run that fails is logged
 //! and the next one comes in its turn, so a job must leave its work in a state that the next run
 //! can take up.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
-use weft_call::{BoxFuture, Call, CallBuilder, Clock, Code, Error, Principal, Result, Scope};
-use weft_telemetry::{end_server_span, job_span, start_trace};
+use chrono::{DateTime, TimeDelta};
+use weft_call::{BoxFuture, Call, Clock, Result};
+use weft_jobs::{Job, Run, Schedule};
+use weft_store::Store;
+
+use crate::StartError;
 
 /// It forgets old answers of KEYED methods.
-pub(crate) const EXPIRE_ANSWERS: &str = "expire_idempotency_records";
+const EXPIRE_ANSWERS: &str = "expire_idempotency_records";
 /// It forgets old events, sent or handled.
-pub(crate) const EXPIRE_EVENTS: &str = "expire_events";
+const EXPIRE_EVENTS: &str = "expire_events";
 /// The jobs that every domain has.
-pub(crate) const OF_EVERY_DOMAIN: [(&str, Duration); 2] =
-    [(EXPIRE_ANSWERS, Duration::from_hours(1)), (EXPIRE_EVENTS, Duration::from_hours(1))];
+pub(crate) const OF_EVERY_DOMAIN: [(&str, Schedule); 2] =
+    [(EXPIRE_ANSWERS, Schedule::every(Duration::from_hours(1))), (EXPIRE_EVENTS, Schedule::every(Duration::from_hours(1)))];
+
+/// What is sent more than once comes again within the retention; a record that it was handled lives
+/// longer by this factor.
+const HANDLED_FACTOR: i32 = 2;
 
 /// A job: `async fn expire(&self, call: &Call) -> Result<()>` of the handler.
 pub trait JobFn<'a, H>: Send + Sync + 'static {
@@ -37,46 +43,89 @@ where
     }
 }
 
-/// One run of a job whose handler is known.
-pub(crate) type Run = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<()>> + Send + Sync>;
-
-/// A job that is ready to run.
-#[derive(Clone)]
-pub(crate) struct Job {
-    pub(crate) domain: &'static str,
+/// A job whose handler is not made yet.
+pub(crate) struct Spec<H> {
     pub(crate) name: &'static str,
-    pub(crate) period: Duration,
+    pub(crate) schedule: Schedule,
+    pub(crate) run: Arc<dyn for<'a> JobFn<'a, H>>,
+}
+
+/// A job whose handler is known.
+pub(crate) struct Ready {
+    pub(crate) name: &'static str,
+    pub(crate) schedule: Schedule,
     pub(crate) run: Run,
 }
 
-impl Job {
-    /// Runs it once, now.
-    pub(crate) async fn run_once(&self, clock: &Clock) -> Result<()> {
-        let mut parts = CallBuilder::new(clock.clone());
-        parts.principal = Principal::Job { domain: self.domain, name: self.name };
-        parts.scope = Scope::System(self.name);
-        parts.trace = start_trace();
-        let call = parts.build();
-        let request_id = call.request_id().clone();
-        let span = job_span(self.domain, self.name, call.trace());
-        let result = (self.run)(call).instrument(span.clone()).await;
-        end_server_span(&span, result.as_ref().err().map_or(Code::Ok, Error::code));
-        if let Err(error) = &result {
-            let (domain, job) = (self.domain, self.name);
-            tracing::error!(%request_id, domain, job, %error, cause = ?std::error::Error::source(error), "a job failed");
+/// What the jobs of a domain are made with.
+pub(crate) struct Workshop<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) clock: &'a Clock,
+    /// How long a lease holds.
+    pub(crate) lease: Duration,
+    /// How long events are kept.
+    pub(crate) retention: Duration,
+}
+
+impl<H: Send + Sync + 'static> Spec<H> {
+    pub(crate) fn ready(self, handler: &Arc<H>) -> Ready {
+        let (handler, job) = (Arc::clone(handler), self.run);
+        let run: Run = Arc::new(move |call| {
+            let (handler, job) = (Arc::clone(&handler), Arc::clone(&job));
+            Box::pin(async move { job.run(&handler, &call).await })
+        });
+        Ready { name: self.name, schedule: self.schedule, run }
+    }
+}
+
+/// Refuses what would never run, or twice.
+pub(crate) fn check<H>(domain: &'static str, jobs: &[Spec<H>]) -> Result<(), StartError> {
+    for (index, job) in jobs.iter().enumerate() {
+        if jobs[..index].iter().map(|job| job.name).chain(OF_EVERY_DOMAIN.map(|(name, _)| name)).any(|name| name == job.name) {
+            return Err(StartError::JobTwice { domain, job: job.name });
         }
-        result
+        job.schedule.next(DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH).map_err(|source| StartError::Schedule {
+            domain,
+            job: job.name,
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+impl Workshop<'_> {
+    /// The domain's own jobs and those that every domain has.
+    pub(crate) fn jobs(&self, own: Vec<Ready>) -> Vec<Job> {
+        own.into_iter().chain(self.house_keeping()).map(|ready| self.job(ready)).collect()
     }
 
-    /// Runs it after each period until `stop`; a run under way is finished.
-    pub(crate) async fn repeat(self, clock: Clock, stop: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = clock.sleep(self.period) => {}
-            }
-            // The failure is logged; the next run is the recovery.
-            let _ = self.run_once(&clock).await;
-        }
+    fn job(&self, Ready { name, schedule, run }: Ready) -> Job {
+        Job::new(self.store.clone(), name, schedule, self.clock.clone(), self.lease, run)
     }
+
+    fn house_keeping(&self) -> impl Iterator<Item = Ready> {
+        let (store, retention) = (self.store.clone(), self.retention);
+        OF_EVERY_DOMAIN.into_iter().map(move |(name, schedule)| {
+            let store = store.clone();
+            let run: Run = Arc::new(move |call| {
+                let store = store.clone();
+                Box::pin(async move {
+                    if name == EXPIRE_EVENTS {
+                        return expire_events(&store, &call, retention).await;
+                    }
+                    store.expire_idempotency_records(&call).await.map(drop)
+                })
+            });
+            Ready { name, schedule, run }
+        })
+    }
+}
+
+/// Forgets events that were sent or handled long enough ago.
+async fn expire_events(store: &Store, call: &Call, retention: Duration) -> Result<()> {
+    let retention = TimeDelta::from_std(retention).unwrap_or(TimeDelta::MAX);
+    let before = |age: TimeDelta| call.now().checked_sub_signed(age).unwrap_or_default();
+    weft_events::log::expire(store, call, before(retention)).await?;
+    let handled = retention.checked_mul(HANDLED_FACTOR).unwrap_or(TimeDelta::MAX);
+    weft_events::expire_handled(store, call, before(handled)).await.map(drop)
 }

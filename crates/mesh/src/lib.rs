@@ -10,6 +10,7 @@
 //!         .serve(|cx| Orders::new(cx.store(), cx.client::<CatalogClient>()))
 //!         .on(Orders::payment_captured)
 //!         .every("expire_unpaid", minutes(1), Orders::expire_unpaid)
+//!         .at("close_books", Schedule::at("0 3 * * *"), Orders::close_books)
 //!         .build()
 //! }
 //! ```
@@ -33,6 +34,7 @@ pub use weft_call::{
 };
 /// Events: envelopes, logs, what is parked.
 pub use weft_events as events;
+pub use weft_jobs::{Missed, Schedule};
 /// Records of a domain: statements, scoped transactions, page tokens.
 pub use weft_store as store;
 pub use weft_store::migrations;

@@ -19,12 +19,13 @@ use tokio_util::sync::CancellationToken;
 use weft_access::{CallerRules, ConsulIntentions, LimitFactors};
 use weft_call::{Clock, Contract, Error, MeshReason, Result, TopicPattern};
 use weft_config::Config;
+use weft_jobs::Job;
 use weft_reload::Live;
 use weft_telemetry::Metrics;
 use weft_transport::{LiveTuning, ServerHealth, TransportError, Upstreams};
 use weft_workload_identity::CertificateSource;
 
-use crate::{Domain, StartError, admin::Phase, job::Job};
+use crate::{Domain, StartError, admin::Phase};
 
 use adjust::Adjustable;
 pub use adjust::check_config;
@@ -186,11 +187,11 @@ impl Running {
         self.discovery.locate(domains).await;
     }
 
-    /// Runs a job now, whatever its period: for tests and operators.
+    /// Runs a job now, whatever its time; one that is under way, here or elsewhere, is waited for. For tests and operators.
     pub async fn run_job(&self, domain: &str, name: &str) -> Result<()> {
-        let job = self.jobs.iter().find(|job| job.domain == domain && job.name == name);
+        let job = self.jobs.iter().find(|job| job.domain() == domain && job.name() == name);
         let unknown = || Error::new(MeshReason::MethodUnknown, format!("{domain} has no job {name}"));
-        job.ok_or_else(unknown)?.run_once(&self.clock).await
+        job.ok_or_else(unknown)?.run_now().await
     }
 
     /// Reports ready from now on: what belongs to the process beside its domains runs too, the edge

@@ -13,6 +13,8 @@ pub enum Sabotage {
     AnswerBeforeCommit,
     /// A repeat of a KEYED call runs again.
     NoKeys,
+    /// Who lost a lease writes on.
+    NoFences,
     /// No failed call is sent again.
     NoRetries,
     /// An endpoint that does not answer is waited for to the deadline.
@@ -28,9 +30,10 @@ pub enum Sabotage {
 }
 
 impl Sabotage {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::AnswerBeforeCommit,
         Self::NoKeys,
+        Self::NoFences,
         Self::NoRetries,
         Self::NoPatience,
         Self::ForgetEndpoints,
@@ -44,6 +47,7 @@ impl Sabotage {
         match self {
             Self::AnswerBeforeCommit => "answer-before-commit",
             Self::NoKeys => "no-keys",
+            Self::NoFences => "no-fences",
             Self::NoRetries => "no-retries",
             Self::NoPatience => "no-patience",
             Self::ForgetEndpoints => "forget-endpoints",

@@ -49,6 +49,12 @@ pub enum StoreError {
     /// Concurrent changes kept winning; nothing was written.
     #[error("concurrent changes kept winning; nothing was written")]
     Conflict,
+    /// The call works under a lease that another process has taken over; nothing was written.
+    #[error("another process has taken over {work}; nothing was written")]
+    TakenOver {
+        /// What is worked on.
+        work: String,
+    },
     /// A constraint of the schema does not allow the change.
     #[error("statement {statement} breaks a {kind:?} constraint")]
     Constraint {
@@ -295,7 +301,7 @@ impl From<StoreError> for Error {
             | StoreError::CommitUnknown(_)
             | StoreError::StatementTimeout { .. } => MeshReason::StoreUnavailable,
             StoreError::DeadlineSpent => MeshReason::DeadlineSpent,
-            StoreError::Conflict => MeshReason::StoreConflict,
+            StoreError::Conflict | StoreError::TakenOver { .. } => MeshReason::StoreConflict,
             StoreError::TenantMissing => MeshReason::TenantMissing,
             StoreError::KeyReused => MeshReason::IdempotencyKeyReused,
             _ => return Self::internal(error),

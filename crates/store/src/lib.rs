@@ -34,6 +34,7 @@ pub mod check;
 mod databases;
 mod error;
 pub mod etag;
+mod fence;
 mod idempotency;
 mod migrate;
 mod outbox;

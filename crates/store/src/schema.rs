@@ -159,6 +159,7 @@ impl DomainSchema {
 fn own_part() -> SchemaPart {
     SchemaPart::new("weft")
         .migrations(migrations!())
+        .statements(crate::fence::STATEMENTS)
         .statements(crate::idempotency::STATEMENTS)
         .statements(crate::outbox::STATEMENTS)
         .statements(crate::page::STATEMENTS)

@@ -9,7 +9,7 @@ use weft_call::{Answer, BoxFuture, Call, Error, Idempotency, Replays, Result, Sc
 use weft_telemetry::store_span;
 
 use crate::{
-    PageTokens, Read, Settings, StoreError, Tx,
+    PageTokens, Read, Settings, StoreError, Tx, fence,
     idempotency::{Claim, Key},
     postgres::{Mode, Pool, Roles},
     session::Session,
@@ -219,6 +219,9 @@ impl Store {
             if let Claim::Repeat(answer) = claim.map_err(Failure::of)? {
                 return (keyed.decode)(&answer).map_err(Failure::of);
             }
+        }
+        if let Some(fence) = call.fence() {
+            fence::check(&open.read(), fence).await.map_err(Failure::of)?;
         }
         let outcome = transaction::hold(work(open.tx(call.clone()))).await;
         let has_events = open.has_events();

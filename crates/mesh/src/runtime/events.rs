@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
-use weft_call::{Call, Clock, Contract, Result, TopicPattern};
+use weft_call::{Clock, Contract, TopicPattern};
 use weft_config::Config;
 use weft_events::{Carrier, Consumer, Handler, InProcess, Redis, Relay};
 use weft_store::Store;
@@ -11,10 +10,6 @@ use weft_telemetry::Metrics;
 
 use super::Tasks;
 use crate::{Domain, StartError};
-
-/// What is sent more than once comes again within the retention; a record that it was handled lives
-/// longer by this factor.
-const HANDLED_FACTOR: i32 = 2;
 
 /// Carries events as the configuration says: by Redis, or among the domains of this process if all that
 /// publish and handle the same events are here.
@@ -76,13 +71,4 @@ impl Works<'_> {
         let wanted = events.filter(|event| handlers.iter().any(|handler| handler.pattern.matches(event.topic)));
         wanted.map(|event| event.domain.to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
     }
-}
-
-/// Forgets events that were sent or handled long enough ago.
-pub(super) async fn expire(store: &Store, call: &Call, retention: Duration) -> Result<()> {
-    let retention = TimeDelta::from_std(retention).unwrap_or(TimeDelta::MAX);
-    let before = |age: TimeDelta| call.now().checked_sub_signed(age).unwrap_or_default();
-    weft_events::log::expire(store, call, before(retention)).await?;
-    let handled = retention.checked_mul(HANDLED_FACTOR).unwrap_or(TimeDelta::MAX);
-    weft_events::expire_handled(store, call, before(handled)).await.map(drop)
 }

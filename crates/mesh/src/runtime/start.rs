@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::Arc,
-    time::Duration,
 };
 
 use tokio::{net::TcpListener, sync::watch};
@@ -21,7 +20,7 @@ use crate::{
     admin::{self, Health, Phase},
     context::Parts,
     domain::Started,
-    job::{self, EXPIRE_EVENTS, Job, Run},
+    job::Workshop,
 };
 
 /// Limits by address are the edge's to count: inside, every address is a domain's.
@@ -77,8 +76,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         )?;
         discovery.register(name, address);
         addresses.insert(name, address);
-        jobs.extend(own);
-        jobs.extend(house_keeping(name, store, config.events.retention));
+        jobs.extend(Workshop { store, clock: &clock, lease: config.jobs.lease, retention: config.events.retention }.jobs(own));
         health.push(reported);
         ready.push((server, listener));
     }
@@ -89,7 +87,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         reported.set_serving(true).await;
     }
     for job in &jobs {
-        background.spawn(job.clone().repeat(clock.clone(), background.token()));
+        background.spawn(job.clone().repeat(background.token()));
     }
     if let Some(live) = live.clone() {
         background.spawn(adjustable.clone().follow(live, background.token()));
@@ -253,22 +251,4 @@ async fn listen(what: &str, address: SocketAddr, setting: &str) -> Result<TcpLis
 
 fn listen_error(what: &str, address: SocketAddr, setting: &str, source: std::io::Error) -> StartError {
     StartError::Listen { what: what.to_owned(), address, setting: setting.to_owned(), source }
-}
-
-/// What every domain does beside its own jobs.
-fn house_keeping(domain: &'static str, store: &Store, retention: Duration) -> impl Iterator<Item = Job> {
-    let store = store.clone();
-    job::OF_EVERY_DOMAIN.into_iter().map(move |(name, period)| {
-        let store = store.clone();
-        let run: Run = Arc::new(move |call| {
-            let store = store.clone();
-            Box::pin(async move {
-                if name == EXPIRE_EVENTS {
-                    return events::expire(&store, &call, retention).await;
-                }
-                store.expire_idempotency_records(&call).await.map(drop)
-            })
-        });
-        Job { domain, name, period, run }
-    })
 }

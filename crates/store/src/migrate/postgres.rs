@@ -23,8 +23,8 @@ const ROLE_ATTEMPTS: u32 = 20;
 const POLICIES: [&str; 3] = ["weft_service", "weft_system", "weft_owner"];
 
 /// Tables that hold nothing of any tenant, and that a tenant's transaction must read: under which fence
-/// events are handled.
-const READ_BY_ALL: [&str; 1] = ["weft_event_fence"];
+/// events are handled, and other work is done.
+const READ_BY_ALL: [&str; 2] = ["weft_event_fence", "weft_fence"];
 
 const LIST_TABLES: &str = "
     SELECT c.relname::text,

@@ -74,6 +74,7 @@ impl Admission {
             idempotency_key: sent.idempotency_key.transpose().map_err(wrong_key)?,
             digest: None,
             if_match: sent.if_match.map(Into::into),
+            fence: None,
             clock: self.clock.clone(),
         }
         .build())

@@ -4,7 +4,7 @@ use serde::Serialize;
 use weft_call::{
     Access, Audit, Contract, HttpRoute, Idempotency, Limit, LimitScope, MethodContract, MethodKind, ServiceContract,
 };
-use weft_mesh::Domain;
+use weft_mesh::{Domain, Schedule};
 
 #[derive(Serialize)]
 struct Routes {
@@ -78,7 +78,10 @@ struct Rate {
 struct Job {
     domain: &'static str,
     job: &'static str,
-    period_ms: u128,
+    /// Null where it runs at the times of a cron pattern.
+    period_ms: Option<u128>,
+    /// The cron pattern, in UTC; null where it runs after each period.
+    cron: Option<&'static str>,
     /// Why it works across tenants: jobs always do, in a system scope of their own name.
     system: &'static str,
 }
@@ -96,7 +99,11 @@ fn methods(contract: &'static Contract) -> impl Iterator<Item = Method> {
 
 fn jobs(domain: &Domain) -> impl Iterator<Item = Job> {
     let name = domain.name();
-    domain.jobs().iter().map(move |(job, period)| Job { domain: name, job, period_ms: period.as_millis(), system: job })
+    let job = move |(job, schedule): &(&'static str, Schedule)| {
+        let period_ms = schedule.period().map(|period| period.as_millis());
+        Job { domain: name, job, period_ms, cron: schedule.pattern(), system: job }
+    };
+    domain.jobs().iter().map(job)
 }
 
 impl Served {

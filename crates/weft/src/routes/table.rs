@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use weft_call::{Access, Limit, MethodContract};
-use weft_mesh::Domain;
+use weft_mesh::{Domain, Schedule};
 
 use super::{Form, json};
 
@@ -51,11 +51,17 @@ fn row(method: &MethodContract, form: Form) -> [String; 8] {
 }
 
 fn jobs(domains: &[Domain], form: Form) -> Table {
-    let mut table = table(form, &["JOB", "EVERY", "SCOPE"]);
-    for (domain, (job, period)) in domains.iter().flat_map(|domain| domain.jobs().iter().map(|job| (domain.name(), job))) {
-        table.add_row([format!("{domain}/{job}"), duration(*period), "system".to_owned()]);
+    let mut table = table(form, &["JOB", "WHEN (UTC)", "SCOPE"]);
+    for (domain, (job, schedule)) in domains.iter().flat_map(|domain| domain.jobs().iter().map(|job| (domain.name(), job))) {
+        table.add_row([format!("{domain}/{job}"), when(schedule), "system".to_owned()]);
     }
     table
+}
+
+fn when(schedule: &Schedule) -> String {
+    let pattern = schedule.pattern().map(str::to_owned);
+    let every = schedule.period().map(|period| format!("every {}", duration(period)));
+    pattern.or(every).unwrap_or_else(|| NOTHING.to_owned())
 }
 
 /// What must hold: `catalog.products.read`, `public`, `authenticated and callers edge`.
