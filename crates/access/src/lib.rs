@@ -11,7 +11,7 @@ mod user_token;
 pub use assertion::{ASSERTION_METADATA, AssertionError, AssertionSigner, AssertionVerifier, Claims};
 pub use intentions::ConsulIntentions;
 pub use limit_factors::LimitFactors;
-pub use rate_limit::{Counted, RateLimits};
+pub use rate_limit::{Counted, RateLimits, subscriber};
 pub use roles::{ContractRoles, OWNER, Roles};
 pub use rules::{
     CallerPattern, CallerRefusal, CallerRules, CallerSettings, CallerVerdict, EDGE, Enforcement, Intentions, Sources,

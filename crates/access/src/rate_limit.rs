@@ -148,12 +148,12 @@ fn key(per: LimitScope, caller: Counted<'_>) -> Option<Key> {
             Principal::Anonymous | Principal::Workload(_) | Principal::Job { .. } => None,
         },
         LimitScope::Peer => caller.peer.map(|peer| Key::Peer(peer.into())),
-        LimitScope::Address => caller.address.map(|address| Key::Address(network(address))),
+        LimitScope::Address => caller.address.map(|address| Key::Address(subscriber(address))),
     }
 }
 
 /// One subscriber's addresses: IPv6 gives each a network of 64 bits (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         v4 @ IpAddr::V4(_) => v4,
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_subscribers_addresses_share_a_bucket() {
-        let address = |text: &str| text.parse::<IpAddr>().map(network);
+        let address = |text: &str| text.parse::<IpAddr>().map(subscriber);
         assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:1"));
         assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
         assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));

@@ -36,7 +36,9 @@ mod upkeep;
 pub use access_log::{Record, log_call};
 pub use error::TelemetryError;
 pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
-pub use metrics::{EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, Side, States};
+pub use metrics::{
+    ConnectionEnd, EdgeConnections, EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, OpenConnection, Side, States,
+};
 pub use propagation::{adopt_parent, current};
 pub use sampling::{is_sampled, start_trace};
 pub use spans::{LINES, client_span, end_client_span, end_server_span, job_span, record_endpoint, server_span, store_span};

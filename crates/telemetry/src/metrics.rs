@@ -4,6 +4,7 @@
 //! family's member exists, and a stranger cannot make new members.
 
 mod calls;
+mod connections;
 mod resilience;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use weft_call::Code;
 
 use crate::Upkeep;
 pub use calls::MethodMetrics;
+pub use connections::{ConnectionEnd, EdgeConnections, OpenConnection};
 use resilience::Resilience;
 pub use resilience::{EndpointState, Observed, States};
 
@@ -116,6 +118,7 @@ pub struct Metrics {
     upkeep: Upkeep,
     resilience: Arc<Resilience>,
     backlog: Backlog,
+    edge_connections: EdgeConnections,
     registry: Arc<Registry>,
 }
 
@@ -145,6 +148,7 @@ impl Metrics {
         resilience.register(&mut registry);
         let backlog = Backlog::default();
         backlog.register(&mut registry);
+        let edge_connections = EdgeConnections::register(&mut registry);
         Self {
             resilience,
             calls,
@@ -156,6 +160,7 @@ impl Metrics {
             intentions_stale,
             upkeep,
             backlog,
+            edge_connections,
             registry: Arc::new(registry),
         }
     }
@@ -196,6 +201,11 @@ impl Metrics {
     /// What keeps the process current.
     pub fn upkeep(&self) -> &Upkeep {
         &self.upkeep
+    }
+
+    /// The connections of clients to the edge.
+    pub fn edge_connections(&self) -> &EdgeConnections {
+        &self.edge_connections
     }
 
     /// Tells how many events a domain has published that the carrier lacks, and the age of the oldest.

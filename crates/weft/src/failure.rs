@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Agent(#[from] AgentError),
+    #[error("edge.certificate_file and edge.key_file: set both or neither")]
+    EdgeCertificateAlone,
     #[error("the edge has nothing to serve: no domain is in this process, and mesh.upstreams names none")]
     NothingToServe,
     #[error(transparent)]
@@ -79,6 +81,8 @@ impl Failure {
             Self::Config(_)
             | Self::Agent(AgentError::Settings(_) | AgentError::CertificateAlone)
             | Self::NothingToServe
+            | Self::EdgeCertificateAlone
+            | Self::Edge(EdgeError::Tls(_))
             | Self::Telemetry(TelemetryError::Level { .. } | TelemetryError::SampleRatio(_) | TelemetryError::Endpoint(_))
             | Self::Start(
                 StartError::Config(_)

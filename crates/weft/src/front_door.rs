@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use weft_access::{AssertionSigner, EDGE};
 use weft_call::Contract;
 use weft_config::Config;
-use weft_edge::{Edge, EdgeError, Settings};
+use weft_edge::{Edge, EdgeError, Settings, TlsFiles};
 use weft_mesh::{Running, StartError};
 use weft_transport::TransportError;
 
@@ -20,7 +20,7 @@ pub(crate) async fn start(running: &Running) -> Result<weft_edge::Running, Failu
     let contracts = reachable(running)?;
     running.locate(contracts.iter().map(|contract| contract.domain)).await;
     let edge = Edge {
-        settings: settings(running.config()),
+        settings: settings(running.config())?,
         contracts,
         upstreams: running.upstreams(EDGE)?,
         signer: AssertionSigner::new(running.certificates(), EDGE.parse().map_err(TransportError::Name)?),
@@ -30,17 +30,32 @@ pub(crate) async fn start(running: &Running) -> Result<weft_edge::Running, Failu
     edge.start().await.map_err(named)
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config) -> Result<Settings, Failure> {
     let edge = &config.edge;
-    Settings {
+    let tls = match (&edge.certificate_file, &edge.key_file) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }),
+        (None, None) => None,
+        _ => return Err(Failure::EdgeCertificateAlone),
+    };
+    Ok(Settings {
         address: edge.listen(),
+        tls,
         max_body: edge.max_body.bytes(),
         max_header: edge.max_header.bytes(),
+        max_url: edge.max_url.bytes(),
+        max_headers: edge.max_headers,
+        handshake_timeout: edge.handshake_timeout,
         header_timeout: edge.header_timeout,
+        idle_timeout: edge.idle_timeout,
         drain_timeout: edge.drain_timeout,
+        max_connections: edge.max_connections.get(),
+        max_connections_per_address: edge.max_connections_per_address,
+        max_streams: edge.max_streams,
+        max_resets: edge.max_resets.get(),
+        trusted_proxies: edge.trusted_proxies.clone(),
         cors_origins: edge.cors_origins.clone(),
         ..Settings::default()
-    }
+    })
 }
 
 fn reachable(running: &Running) -> Result<Vec<&'static Contract>, Failure> {

@@ -22,9 +22,10 @@ pub(crate) fn show(
     for (domain, address) in running.addresses() {
         rows.add_row([(*domain).to_owned(), reached(*address), "gRPC over mutual TLS, for domains".to_owned()]);
     }
-    let edge = edge.map(|edge| reached(edge.local_addr));
+    let scheme = if edge.is_some_and(|edge| edge.is_tls) { "https" } else { "http" };
+    let edge = edge.map(|edge| format!("{scheme}://{}", reached(edge.local_addr)));
     if let Some(address) = &edge {
-        rows.add_row(["edge".to_owned(), format!("http://{address}"), "REST and gRPC, for users".to_owned()]);
+        rows.add_row(["edge".to_owned(), address.clone(), "REST and gRPC, for users".to_owned()]);
     }
     let admin = running.admin().map(reached);
     if let Some(address) = &admin {
@@ -32,7 +33,10 @@ pub(crate) fn show(
     }
     let mut tries = Vec::new();
     tries.extend(edge.as_deref().zip(admin.as_deref()).map(|(edge, admin)| first_call(running, edge, admin)));
-    tries.extend(edge.map(|address| format!("grpcurl -plaintext {address} list")));
+    tries.extend(edge.as_deref().and_then(|edge| edge.split_once("://")).map(|(scheme, address)| {
+        let plaintext = if scheme == "http" { "-plaintext " } else { "" };
+        format!("grpcurl {plaintext}{address} list")
+    }));
     tries.push(format!("{program} routes"));
     let text = format!("{}\n\nTry:\n  {}", rows.trim_fmt(), tries.join("\n  "));
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Output)
@@ -45,7 +49,7 @@ fn first_call(running: &Running, edge: &str, admin: &str) -> String {
     match register {
         Some(route) => {
             let body = r#"{"email": "ada@example.com", "password": "correct horse"}"#;
-            format!("curl --json '{body}' http://{edge}{}", route.template)
+            format!("curl --json '{body}' {edge}{}", route.template)
         }
         None => format!("curl http://{admin}/health"),
     }

@@ -1,7 +1,7 @@
 //! A request as it arrives: what of its headers becomes part of the call.
 
 use std::{
-    net::SocketAddr,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,18 +24,19 @@ const IF_MATCH_LIMIT: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) started: Instant,
-    pub(crate) peer: SocketAddr,
+    /// Where it comes from, as far as trusted proxies say.
+    pub(crate) client: IpAddr,
     /// The client's, or a new one if it sent none that can stand in a log.
     pub(crate) request_id: RequestId,
     pub(crate) trace: TraceContext,
 }
 
 impl Arrival {
-    pub(crate) fn new(headers: &HeaderMap, peer: SocketAddr) -> Self {
+    pub(crate) fn new(headers: &HeaderMap, client: IpAddr) -> Self {
         let sent = metadata::extract(headers);
         Self {
             started: Instant::now(),
-            peer,
+            client,
             request_id: sent.request_id.unwrap_or_else(RequestId::fresh),
             trace: sent.trace.unwrap_or_else(weft_telemetry::start_trace),
         }

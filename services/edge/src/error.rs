@@ -43,6 +43,9 @@ pub enum EdgeError {
     /// Server reflection cannot describe the contracts.
     #[error("server reflection cannot describe the contracts: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// Clients cannot be shown a certificate.
+    #[error("TLS: {0}")]
+    Tls(#[from] crate::listener::tls::TlsError),
     /// The auth domain cannot be called.
     #[error("the auth domain cannot be called: {0}")]
     Upstream(#[from] weft_transport::TransportError),
@@ -100,6 +103,11 @@ impl Failure {
     pub(crate) fn origin_not_allowed() -> Self {
         let error = Error::without_reason(Code::PermissionDenied, "pages of this origin may not call");
         error.into()
+    }
+
+    /// An error that HTTP has a word of its own for.
+    pub(crate) fn of(status: StatusCode, error: Error) -> Self {
+        Self { error, status, header: None }
     }
 
     /// The path has more segments than any that is served.

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use weft_call::{Clock, Error};
 use weft_telemetry::Metrics;
@@ -22,8 +23,9 @@ use crate::{
     encoding,
     error::Failure,
     grpc, grpc_web,
+    proxies::Proxies,
     record::Observation,
-    rest,
+    request_limits, rest,
     settings::Settings,
     websocket,
 };
@@ -32,6 +34,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) settings: Settings,
+    pub(crate) proxies: Proxies,
+    /// Clients are asked to go elsewhere.
+    pub(crate) leave: CancellationToken,
     /// How REST requests are read.
     pub(crate) request_options: RequestOptions,
     pub(crate) origins: Origins,
@@ -45,7 +50,7 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let arrival = Arrival::new(request.headers(), peer);
+        let arrival = Arrival::new(request.headers(), self.proxies.client(peer.ip(), request.headers()));
         let request_id = arrival.request_id.clone();
         let span = tracing::info_span!(
             "request",
@@ -55,6 +60,7 @@ impl Front {
         );
         weft_telemetry::adopt_parent(&span, &arrival.trace);
         let observation = Observation::new(arrival, self.metrics.clone());
+        let is_last = request_limits::is_last(&request) || self.leaves(&request);
         let is_head = request.method() == Method::HEAD;
         let origin = request.headers().get(header::ORIGIN).cloned();
         // A fault of ours in one request must not take down the others of its connection.
@@ -67,6 +73,9 @@ impl Front {
         if is_head {
             response = without_body(response);
         }
+        if is_last {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         // A request id was checked to be visible ASCII when it was made.
         if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
             response.headers_mut().insert(&metadata::REQUEST_ID, value);
@@ -74,7 +83,16 @@ impl Front {
         response
     }
 
-    async fn respond(&self, observation: Observation, request: Request<Incoming>) -> Response<Body> {
+    /// Whether the client is asked to make its next request elsewhere. Over HTTP/2 the connection asks.
+    fn leaves<B>(&self, request: &Request<B>) -> bool {
+        self.leave.is_cancelled() && request.version() == Version::HTTP_11 && !request.headers().contains_key(header::UPGRADE)
+    }
+
+    async fn respond(&self, mut observation: Observation, request: Request<Incoming>) -> Response<Body> {
+        if let Err(failure) = request_limits::check(&request, &self.settings) {
+            observation.fail(&failure.error);
+            return failure.response(&observation.arrival.request_id);
+        }
         let catalogue = self.catalogue.load_full();
         if is_grpc(&request) {
             return grpc::answer(self, &catalogue, observation, request.map(body::inbound)).await;

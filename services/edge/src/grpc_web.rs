@@ -60,6 +60,8 @@ pub(crate) async fn answer(
     let mut response = grpc::answer(front, catalogue, observation, Request::from_parts(parts, body)).await;
     let kind = if is_text { "application/grpc-web-text+proto" } else { "application/grpc-web+proto" };
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    // What the domain said of the length counts neither the trailers nor the base64.
+    response.headers_mut().remove(header::CONTENT_LENGTH);
     response.map(|body| passed_on(ToWeb::new(body, is_text)))
 }
 

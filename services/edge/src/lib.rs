@@ -31,8 +31,7 @@
 //!
 //! # Limits of this first form
 //!
-//! Rate limits of contracts are not yet counted here, and an HTTP/2 connection that was used once may stay idle
-//! for as long as its client answers pings.
+//! Rate limits of contracts are not yet counted here.
 
 mod arrival;
 mod authenticate;
@@ -47,12 +46,16 @@ mod grpc;
 mod grpc_web;
 mod health;
 mod issuer;
+mod listener;
+mod proxies;
 mod record;
+mod request_limits;
 mod rest;
 mod server;
 mod settings;
 mod websocket;
 
 pub use error::EdgeError;
+pub use listener::tls::{TlsError, TlsFiles};
 pub use server::{Edge, Running};
 pub use settings::Settings;

@@ -58,7 +58,7 @@ impl Observation {
             domain,
             method,
             principal: self.principal.as_deref(),
-            peer: Some(&self.arrival.peer.to_string()),
+            peer: Some(&self.arrival.client.to_string()),
             duration,
             code,
             reason,

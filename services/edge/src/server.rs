@@ -1,31 +1,10 @@
-//! The listener: accepts connections, bounds what strangers may use up, drains at the end.
+//! An edge: what it is made of, how it starts, how it ends.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    task::JoinHandle,
-};
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic_health::{
     pb::health_server::HealthServer,
     server::{HealthReporter, HealthService},
@@ -38,14 +17,18 @@ use weft_transcode::RequestOptions;
 use weft_transport::Upstreams;
 
 use crate::{
-    authenticate::Authenticator, catalogue::Catalogue, cors::Origins, error::EdgeError, front::Front, grpc::OwnServices, health,
-    issuer::Issuer, settings::Settings, websocket::Sessions,
+    authenticate::Authenticator,
+    catalogue::Catalogue,
+    cors::Origins,
+    error::EdgeError,
+    front::Front,
+    grpc::OwnServices,
+    health,
+    issuer::Issuer,
+    listener::{self, Closing, tls::Certificates},
+    proxies::Proxies,
+    settings::Settings,
 };
-
-/// After a connection could not be accepted, most likely for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// What an edge is made of.
 #[derive(Debug)]
@@ -69,6 +52,9 @@ pub struct Edge {
 pub struct Running {
     /// The address that it listens on.
     pub local_addr: SocketAddr,
+    /// Whether clients speak TLS with it.
+    pub is_tls: bool,
+    leave: CancellationToken,
     stop: DropGuard,
     served: JoinHandle<()>,
 }
@@ -84,16 +70,24 @@ impl Edge {
         let own = OwnServices::new(&contracts, HealthServer::new(HealthService::from_health_reporter(reporter.clone())))?;
         let issuer = issuer(&contracts, &upstreams, &clock, &settings)?.map(Arc::new);
         let authenticator = Authenticator::new(signer, issuer.clone(), clock.clone());
+        let certificates = settings.tls.clone().map(Certificates::open).transpose()?.map(Arc::new);
         let refused = |source| EdgeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let local_addr = listener.local_addr().map_err(refused)?;
-        let stop = CancellationToken::new();
+        let closing = Closing::default();
+        let (leave, stop) = (closing.leave.clone(), closing.stop.clone());
         let asking = health::keep_asking(reporter, contracts, upstreams.clone());
         tokio::spawn(stop.clone().run_until_cancelled_owned(asking));
         if let Some(issuer) = issuer {
             tokio::spawn(stop.clone().run_until_cancelled_owned(async move { issuer.keep_asking().await }));
         }
+        if let Some(certificates) = certificates.clone() {
+            tokio::spawn(stop.clone().run_until_cancelled_owned(certificates.watch()));
+        }
+        let is_tls = certificates.is_some();
         let front = Front {
+            leave: leave.clone(),
+            proxies: Proxies::new(&settings.trusted_proxies),
             request_options: request_options(&settings),
             origins: Origins::new(&settings.cors_origins),
             settings,
@@ -104,8 +98,8 @@ impl Edge {
             clock,
             metrics,
         };
-        let served = tokio::spawn(accept(Arc::new(front), listener, stop.clone()));
-        Ok(Running { local_addr, stop: stop.drop_guard(), served })
+        let served = tokio::spawn(listener::run(Arc::new(front), listener, certificates, closing));
+        Ok(Running { local_addr, is_tls, leave, stop: stop.drop_guard(), served })
     }
 }
 
@@ -132,6 +126,12 @@ fn issuer(
 }
 
 impl Running {
+    /// What asks clients to go elsewhere from now on; those that come all the same are served. Connections end after what
+    /// is under way on them.
+    pub fn leaving(&self) -> CancellationToken {
+        self.leave.clone()
+    }
+
     /// Takes no new requests, gives those under way the time that is set for draining, and ends.
     pub async fn shutdown(self) {
         self.stop.disarm().cancel();
@@ -139,95 +139,4 @@ impl Running {
             tracing::error!(%error, "the edge did not drain");
         }
     }
-}
-
-async fn accept(front: Arc<Front>, listener: TcpListener, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(front.settings.max_connections));
-    let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
-    let next = async || {
-        // Without a free place the connection waits in the listener's queue.
-        let place = Arc::clone(&places).acquire_owned().await;
-        (listener.accept().await, place)
-    };
-    while let Some((accepted, place)) = stop.run_until_cancelled(next()).await {
-        match accepted {
-            Ok((stream, peer)) => {
-                let served = serve(Arc::clone(&front), stream, peer, stop.clone());
-                let cut = cut.clone();
-                connections.spawn(async move {
-                    cut.run_until_cancelled(served).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-    drop(listener);
-    connections.close();
-    if tokio::time::timeout(front.settings.drain_timeout, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "requests did not end in the time for draining and are cut");
-        cut.cancel();
-        connections.wait().await;
-    }
-}
-
-async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "the connection ended before it was served");
-        return;
-    }
-    let patience = front.settings.header_timeout;
-    let builder = builder(&front.settings);
-    let spoken = Arc::new(AtomicBool::new(false));
-    let says = Arc::clone(&spoken);
-    let sessions = Sessions::new(stop.clone());
-    let upgrades = sessions.clone();
-    let service = service_fn(move |mut request: http::Request<Incoming>| {
-        request.extensions_mut().insert(upgrades.clone());
-        says.store(true, Ordering::Relaxed);
-        let front = Arc::clone(&front);
-        async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
-    });
-    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    // hyper counts the time for a header from its first byte on; this counts from the connection on.
-    let silence = async {
-        tokio::time::sleep(patience).await;
-        if spoken.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-    };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = silence => return,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error, %peer, "a connection ended with an error");
-    }
-    sessions.serve().await;
-}
-
-fn builder(settings: &Settings) -> auto::Builder<TokioExecutor> {
-    /// What hyper needs at least for a header.
-    const LEAST: usize = 8 * 1024;
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout)
-        .max_buf_size(settings.max_header.max(LEAST));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(settings.max_header).unwrap_or(u32::MAX))
-        .max_concurrent_streams(settings.max_streams)
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE);
-    builder
 }

@@ -46,24 +46,16 @@ impl House {
     }
 
     async fn before(mesh: Mesh, issuer: Arc<Issuer>, change: impl FnOnce(&mut Edge)) -> Self {
-        let settings = Settings {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            revocation_interval: Duration::from_millis(20),
-            ..Settings::default()
-        };
-        let running = mesh.running();
-        let mut edge = Edge {
-            settings,
-            contracts: running.contracts().to_vec(),
-            upstreams: running.upstreams(EDGE).unwrap(),
-            signer: AssertionSigner::new(running.certificates(), EDGE.parse().unwrap()),
-            clock: running.clock().clone(),
-            metrics: running.metrics().clone(),
-        };
+        let mut edge = edge_of(&mesh);
         change(&mut edge);
         let edge = edge.start().await.unwrap();
         let http = Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
         Self { mesh, edge, issuer, http }
+    }
+
+    /// Another edge in front of the same mesh.
+    pub(crate) fn another(&self) -> Edge {
+        edge_of(&self.mesh)
     }
 
     /// A token of somebody new with the role `writer`.
@@ -85,6 +77,23 @@ impl House {
 
     pub(crate) async fn get_as(&self, token: &str, path: &str) -> Told {
         told(self.request("GET", path).bearer_auth(token)).await
+    }
+}
+
+fn edge_of(mesh: &Mesh) -> Edge {
+    let settings = Settings {
+        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        revocation_interval: Duration::from_millis(20),
+        ..Settings::default()
+    };
+    let running = mesh.running();
+    Edge {
+        settings,
+        contracts: running.contracts().to_vec(),
+        upstreams: running.upstreams(EDGE).unwrap(),
+        signer: AssertionSigner::new(running.certificates(), EDGE.parse().unwrap()),
+        clock: running.clock().clone(),
+        metrics: running.metrics().clone(),
     }
 }
 

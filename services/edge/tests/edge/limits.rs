@@ -22,7 +22,11 @@ async fn said(house: &House, bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn a_client_that_does_not_finish_its_header_is_cut_off() {
-    let house = House::with(|edge| edge.settings.header_timeout = Duration::from_millis(200)).await;
+    let house = House::with(|edge| {
+        edge.settings.header_timeout = Duration::from_millis(200);
+        edge.settings.idle_timeout = Duration::from_millis(400);
+    })
+    .await;
     for bytes in [
         b"".as_slice(),
         b"G",
@@ -39,10 +43,38 @@ async fn a_client_that_does_not_finish_its_header_is_cut_off() {
 #[tokio::test]
 async fn headers_beyond_their_limit_are_refused() {
     let house = House::start().await;
-    let large = format!("GET /v1/notes/7 HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(100 * 1024));
-    assert!(said(&house, large.as_bytes()).await.starts_with("HTTP/1.1 431"));
-    let many = format!("GET /v1/notes/7 HTTP/1.1\r\nhost: x\r\n{}\r\n", "x-many: 1\r\n".repeat(500));
-    assert!(said(&house, many.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    let large = |bytes: usize| format!("x-large: {}\r\n", "x".repeat(bytes));
+    let many = |fields: usize| "x-many: 1\r\n".repeat(fields);
+    // A little too much is refused with a reason, and far too much by the parser alone.
+    for (fields, reason) in [(large(64 * 1024), true), (many(64), true), (large(200 * 1024), false), (many(500), false)] {
+        let request = format!("GET /v1/notes/7 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{fields}\r\n");
+        let answer = said(&house, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        assert_eq!(answer.contains("MESSAGE_TOO_LARGE"), reason, "{answer}");
+    }
+    let fits = format!("GET /v1/notes/7 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{}\r\n", many(62));
+    assert!(said(&house, fits.as_bytes()).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_url_beyond_its_limit_is_refused() {
+    let house = House::with(|edge| edge.settings.max_url = 256).await;
+    let path = |bytes: usize| format!("/v1/notes/7?q={}", "x".repeat(bytes - 14));
+    let answer = house.get(&path(257)).await;
+    assert_eq!((answer.status, answer.reason().as_str()), (414, "MESSAGE_TOO_LARGE"));
+    assert_eq!(house.get(&path(256)).await.fields(), "q", "it was read");
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let house = House::start().await;
+    for (fields, status) in
+        [("", "400"), ("host: a\r\nhost: b\r\n", "400"), ("host: a\r\nhost: a\r\n", "400"), ("host: a\r\n", "200")]
+    {
+        let request = format!("GET /v1/notes/7 HTTP/1.1\r\nconnection: close\r\n{fields}\r\n");
+        let answer = said(&house, request.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{fields:?}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod authentication;
 mod caching;
+mod connections;
 mod flow;
 mod grpc;
 mod grpc_web;
@@ -13,5 +14,6 @@ mod own_services;
 mod rest;
 mod shop;
 mod streams;
+mod tls;
 mod websocket;
 mod wire;

@@ -1,0 +1,127 @@
+//! One connection, from its handshake to its end.
+
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use weft_telemetry::ConnectionEnd;
+
+use super::{
+    Closing,
+    activity::{Activity, Watched},
+};
+use crate::{front::Front, request_limits, settings::Settings, websocket::Sessions};
+
+/// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How long an idle client may take to see that it is being left.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Serves a connection to its end.
+pub(super) async fn serve(
+    front: Arc<Front>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
+    closing: Closing,
+) {
+    let connections = front.metrics.edge_connections().clone();
+    let _counted = connections.opened();
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "the connection ended before it was served");
+        return;
+    }
+    let Some(config) = tls else { return speak(front, stream, peer, closing).await };
+    let handshake = TlsAcceptor::from(config).accept(stream);
+    match tokio::time::timeout(front.settings.handshake_timeout, handshake).await {
+        Ok(Ok(stream)) => speak(front, stream, peer, closing).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, %peer, "a handshake failed");
+            connections.count_end(ConnectionEnd::Handshake);
+        }
+        Err(_) => connections.count_end(ConnectionEnd::Handshake),
+    }
+}
+
+/// HTTP, whichever version the client speaks.
+async fn speak<S>(front: Arc<Front>, stream: S, peer: SocketAddr, closing: Closing)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let activity = Activity::new(&front.settings);
+    let builder = builder(&front.settings);
+    let connections = front.metrics.edge_connections().clone();
+    let sessions = Sessions::new(closing.stop.clone());
+    let (upgrades, noted) = (sessions.clone(), Arc::clone(&activity));
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(upgrades.clone());
+        let (front, turn) = (Arc::clone(&front), noted.begin(&request));
+        async move { Ok::<_, Infallible>(front.answer(request, peer).await.map(|body| turn.answered(body))) }
+    });
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    let (mut leaving, mut over) = (pin!(asked_to_leave(&closing)), pin!(activity.over()));
+    let mut is_leaving = false;
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            end = &mut over => {
+                connections.count_end(end);
+                if end == ConnectionEnd::Idle {
+                    connection.as_mut().graceful_shutdown();
+                    // Whether the client has seen it or not.
+                    let _ = tokio::time::timeout(FAREWELL, connection.as_mut()).await;
+                }
+                return;
+            }
+            () = &mut leaving, if !is_leaving => {
+                is_leaving = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, %peer, "a connection ended with an error");
+    }
+    sessions.serve().await;
+}
+
+/// Waits until the connection is to end once nothing is under way. One that came after the clients were asked to leave
+/// is served, request by request, until the edge stops.
+async fn asked_to_leave(closing: &Closing) {
+    if closing.leave.is_cancelled() {
+        return closing.stop.cancelled().await;
+    }
+    tokio::select! {
+        () = closing.leave.cancelled() => {}
+        () = closing.stop.cancelled() => {}
+    }
+}
+
+fn builder(settings: &Settings) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // The times are held by `activity`, without a timer for each request.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_headers(request_limits::parsed_headers(settings))
+        .max_buf_size(request_limits::parsed_bytes(settings));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(settings.max_header).unwrap_or(u32::MAX))
+        .max_concurrent_streams(settings.max_streams)
+        .max_pending_accept_reset_streams(usize::try_from(settings.max_resets).unwrap_or(usize::MAX))
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE);
+    builder
+}
