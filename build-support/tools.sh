@@ -94,6 +94,22 @@ tools_install_hadolint() {
     tools_place hadolint "$HADOLINT_VERSION"
 }
 
+# A Python that finds gRPC for Python and the compiler of contracts, `grpc_tools.protoc`, which PyPI gives in one version.
+tools_install_grpcio() {
+    tools_have grpcio "$GRPCIO_VERSION" && return
+    tools_need python3 "grpcio $GRPCIO_VERSION" || return
+    local partial="$tools_folder/grpcio-$GRPCIO_VERSION.partial"
+    echo "tools: installing grpcio $GRPCIO_VERSION"
+    python3 -m pip install --quiet --root-user-action ignore --only-binary :all: \
+        --target "$partial/lib" "grpcio==$GRPCIO_VERSION" "grpcio-tools==$GRPCIO_VERSION" || return
+    mkdir -p "$partial/bin"
+    # shellcheck disable=SC2016 # for the program that is written
+    printf '#!/bin/sh\nPYTHONPATH="%s/lib:$PYTHONPATH" exec python3 "$@"\n' "$tools_folder/grpcio-$GRPCIO_VERSION" \
+        >"$partial/bin/grpcio"
+    chmod +x "$partial/bin/grpcio"
+    tools_place grpcio "$GRPCIO_VERSION"
+}
+
 tools_install_envoy() {
     tools_have envoy "$ENVOY_VERSION" && return
     tools_need python3 "envoy $ENVOY_VERSION" || return

@@ -84,12 +84,13 @@ pub fn job_span(domain: &str, job: &str, trace: &TraceContext) -> Span {
     span
 }
 
-/// The span of work on a domain's records: `operation` is `read` or `write`.
+/// The span of work on a domain's records: `operation` is `read` or `write`. There is none outside a call's or a job's span:
+/// what keeps a process going, such as a relay that looks for events, would fill the collector with traces of one span.
 pub fn store_span(domain: &str, system: &'static str, operation: &'static str, trace: &TraceContext) -> Span {
-    if !is_sampled(trace) {
+    if !is_sampled(trace) || !is_inside(trace) {
         return Span::none();
     }
-    let span = tracing::info_span!(
+    tracing::info_span!(
         target: TRACE,
         "store",
         otel.name = operation,
@@ -97,11 +98,7 @@ pub fn store_span(domain: &str, system: &'static str, operation: &'static str, t
         db.system.name = system,
         db.namespace = domain,
         db.operation.name = operation,
-    );
-    if !is_inside(trace) {
-        adopt_parent(&span, trace);
-    }
-    span
+    )
 }
 
 /// Says which endpoint a call is sent to; the last one stands.

@@ -137,7 +137,7 @@ async fn a_call_and_a_job_are_one_trace_each_through_every_domain() {
     let found = chain(&spans, &job.trace_id, &job.parent_span_id);
     assert_eq!(found[..3], expected[..]);
     let traces: BTreeSet<_> = spans.iter().map(|span| span.trace_id.clone()).collect();
-    assert_eq!(traces.len(), 2, "no span stands alone");
+    assert_eq!(traces.len(), 2, "no span stands alone: {:?}", spans.iter().map(|s| (&s.name, s.kind)).collect::<Vec<_>>());
 
     let server = spans.iter().find(|span| span.name == "weft.catalog.v1.Catalog/BatchGetVariants" && span.kind == 2).unwrap();
     let said = attributes(server);
