@@ -103,18 +103,22 @@ impl Admission {
 }
 
 impl Server {
-    /// Waits until there is nothing left that the peer may call.
-    pub(super) async fn nothing_left(&self, peer: &str) {
+    /// Waits until there is nothing left that the peer may call. A peer that may call something now and is denied before the
+    /// wait begins is noticed all the same.
+    pub(super) fn nothing_left(&self, peer: &str) -> impl Future<Output = ()> {
+        let admits = || self.admission.rules.admits_to_any(self.methods.values().map(|served| served.contract), peer);
         let mut changes = self.admission.rules.changes();
-        let mut patience = UNWELCOME;
-        loop {
-            if self.admission.rules.admits_to_any(self.methods.values().map(|served| served.contract), peer) {
-                patience = Duration::ZERO;
-                if changes.changed().await.is_err() {
-                    return std::future::pending().await;
+        let mut patience = if admits() { Duration::ZERO } else { UNWELCOME };
+        async move {
+            loop {
+                if admits() {
+                    patience = Duration::ZERO;
+                    if changes.changed().await.is_err() {
+                        return std::future::pending().await;
+                    }
+                } else if tokio::time::timeout(patience, changes.changed()).await.is_err() {
+                    return;
                 }
-            } else if tokio::time::timeout(patience, changes.changed()).await.is_err() {
-                return;
             }
         }
     }

@@ -105,8 +105,9 @@ async fn serve(
         .keep_alive_interval(Some(tuning.keep_alive_interval))
         .keep_alive_timeout(tuning.keep_alive_timeout)
         .serve_connection(TokioIo::new(tls), requests);
+    let nothing_left = server.nothing_left(peer.workload.as_str());
     let denied = async {
-        server.nothing_left(peer.workload.as_str()).await;
+        nothing_left.await;
         tracing::info!(%from, domain, caller = %peer.workload, "a connection is closed: its peer may call nothing here");
         server.metrics.count_connection_revoked(domain);
     };
