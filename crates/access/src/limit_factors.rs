@@ -29,7 +29,8 @@ impl LimitFactors {
         self.0.store(Arc::new(Factors { general, by_domain }));
     }
 
-    pub(crate) fn of(&self, domain: &str) -> f64 {
+    /// By how much the limits of a domain are stretched now.
+    pub fn of(&self, domain: &str) -> f64 {
         let factors = self.0.load();
         factors.by_domain.get(domain).copied().unwrap_or(factors.general)
     }

@@ -27,7 +27,12 @@ pub struct CounterKey(EntryKey);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// There was, and it was taken.
-    Yes,
+    Yes {
+        /// How many more there is room for at this moment.
+        left: u64,
+        /// When there will be room for a whole burst again.
+        full_in: Duration,
+    },
     /// There was none, and nothing was taken; there will be after this time.
     Wait(Duration),
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::lifetime::LONGEST;
+use crate::{Taken, lifetime::LONGEST};
 
 /// How often something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,11 @@ impl Rate {
     /// From empty to full, in microseconds.
     pub(crate) fn room(self) -> u64 {
         self.room
+    }
+
+    /// What is left of a bucket that will be full after `full_in`, in microseconds.
+    pub(crate) fn taken(self, full_in: u64) -> Taken {
+        Taken::Yes { left: self.room.saturating_sub(full_in) / self.interval, full_in: Duration::from_micros(full_in) }
     }
 
     /// When a bucket that will be full at `full` will be full after one take at `now`, or how long to

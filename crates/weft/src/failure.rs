@@ -38,6 +38,8 @@ pub(crate) enum Failure {
     Start(#[from] StartError),
     #[error(transparent)]
     Edge(#[from] EdgeError),
+    #[error("redis.url cannot be used: {0}")]
+    Counters(#[from] weft_cache::CacheError),
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error("the migrations of {domain}")]

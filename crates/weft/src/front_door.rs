@@ -1,8 +1,9 @@
 //! The edge beside the domains of a process.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use weft_access::{AssertionSigner, EDGE};
+use weft_cache::{Counters, InProcess, Redis};
 use weft_call::Contract;
 use weft_config::Config;
 use weft_edge::{Edge, EdgeError, Settings, TlsFiles};
@@ -26,6 +27,8 @@ pub(crate) async fn start(running: &Running) -> Result<weft_edge::Running, Failu
         signer: AssertionSigner::new(running.certificates(), EDGE.parse().map_err(TransportError::Name)?),
         clock: running.clock().clone(),
         metrics: running.metrics().clone(),
+        counters: counters(running.config())?,
+        limit_factors: running.limit_factors(),
     };
     edge.start().await.map_err(named)
 }
@@ -56,6 +59,14 @@ fn settings(config: &Config) -> Result<Settings, Failure> {
         cors_origins: edge.cors_origins.clone(),
         ..Settings::default()
     })
+}
+
+/// Where calls are counted: in the Redis that several edges share, or here.
+fn counters(config: &Config) -> Result<Arc<dyn Counters>, Failure> {
+    match &config.redis.url {
+        Some(url) => Ok(Arc::new(Redis::new(url)?)),
+        None => Ok(Arc::new(InProcess::new())),
+    }
 }
 
 fn reachable(running: &Running) -> Result<Vec<&'static Contract>, Failure> {

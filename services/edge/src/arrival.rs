@@ -13,7 +13,7 @@ use weft_call::{
 };
 use weft_transport::metadata;
 
-use crate::authenticate::Authority;
+use crate::{authenticate::Authority, rate_limits::Standings};
 
 /// RFC 7240
 static PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -29,6 +29,7 @@ pub(crate) struct Arrival {
     /// The client's, or a new one if it sent none that can stand in a log.
     pub(crate) request_id: RequestId,
     pub(crate) trace: TraceContext,
+    pub(crate) standings: Standings,
 }
 
 impl Arrival {
@@ -38,6 +39,7 @@ impl Arrival {
             started: Instant::now(),
             client,
             request_id: sent.request_id.unwrap_or_else(RequestId::fresh),
+            standings: Standings::default(),
             trace: sent.trace.unwrap_or_else(weft_telemetry::start_trace),
         }
     }

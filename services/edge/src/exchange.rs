@@ -27,9 +27,7 @@ impl Exchange {
         sent: &HeaderMap,
         deadline: Option<Deadline>,
     ) -> Result<Self> {
-        let authority = front.authenticator.authority(method, sent).await?;
-        observation.principal = authority.as_ref().map(|authority| authority.principal.to_string());
-        let call = observation.arrival.call(method, sent, deadline, authority, &front.clock)?;
+        let call = call(front, observation, method, sent, deadline).await?;
         let mut headers = HeaderMap::with_capacity(12);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -70,6 +68,24 @@ impl Exchange {
         *request.headers_mut() = self.headers;
         request
     }
+}
+
+/// The call that a request makes, if it may be made.
+pub(crate) async fn call(
+    front: &Front,
+    observation: &mut Observation,
+    method: &'static MethodContract,
+    sent: &HeaderMap,
+    deadline: Option<Deadline>,
+) -> Result<Call> {
+    let arrival = &observation.arrival;
+    front.limits.count_address(method, arrival.client, &arrival.standings).await?;
+    let authority = front.authenticator.authority(method, sent).await?;
+    if let Some(authority) = &authority {
+        observation.principal = Some(authority.principal.to_string());
+        front.limits.count_principal(method, &authority.principal, &arrival.standings).await?;
+    }
+    observation.arrival.call(method, sent, deadline, authority, &front.clock)
 }
 
 /// Runs work within the deadline of its call.

@@ -24,6 +24,7 @@ use crate::{
     error::Failure,
     grpc, grpc_web,
     proxies::Proxies,
+    rate_limits::RateLimits,
     record::Observation,
     request_limits, rest,
     settings::Settings,
@@ -43,6 +44,7 @@ pub(crate) struct Front {
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) own: grpc::OwnServices,
     pub(crate) authenticator: Authenticator,
+    pub(crate) limits: RateLimits,
     pub(crate) upstreams: Upstreams,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
@@ -51,7 +53,7 @@ pub(crate) struct Front {
 impl Front {
     pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let arrival = Arrival::new(request.headers(), self.proxies.client(peer.ip(), request.headers()));
-        let request_id = arrival.request_id.clone();
+        let (request_id, standings) = (arrival.request_id.clone(), arrival.standings.clone());
         let span = tracing::info_span!(
             "request",
             otel.kind = "server",
@@ -69,6 +71,7 @@ impl Front {
             tracing::error!(request_id = request_id.as_str(), "the edge panicked");
             Failure::from(Error::internal("the edge panicked")).response(&request_id)
         });
+        standings.tell(response.headers_mut());
         self.origins.admit(origin.as_ref(), response.headers_mut());
         if is_head {
             response = without_body(response);

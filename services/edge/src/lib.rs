@@ -19,6 +19,8 @@
 //! - A user's access token is verified once, and exchanged for a signed assertion of at most a minute,
 //!   which travels on in its place. For public methods the token is not looked at: a client whose token
 //!   has expired must still be able to log in.
+//! - Limits of contracts by address, user, API key and tenant are counted here, by all edges together where they share
+//!   counters.
 //! - Nothing else that a client sends travels inside, save the request id, the trace, the idempotency key,
 //!   the etag and the time left.
 //! - Every error is a `google.rpc.Status`: in JSON for REST, in trailers for gRPC.
@@ -28,10 +30,6 @@
 //! Without word of revoked sessions for a while, calls with credentials are refused as unavailable: a
 //! session that ended must not live on because nobody could say so. They are taken again with the next
 //! word. A domain that cannot be reached fails its own calls and no others.
-//!
-//! # Limits of this first form
-//!
-//! Rate limits of contracts are not yet counted here.
 
 mod arrival;
 mod authenticate;
@@ -48,6 +46,7 @@ mod health;
 mod issuer;
 mod listener;
 mod proxies;
+mod rate_limits;
 mod record;
 mod request_limits;
 mod rest;

@@ -9,7 +9,8 @@ use tonic_health::{
     pb::health_server::HealthServer,
     server::{HealthReporter, HealthService},
 };
-use weft_access::AssertionSigner;
+use weft_access::{AssertionSigner, LimitFactors};
+use weft_cache::Counters;
 use weft_call::{Client, Clock, Contract, Declares};
 use weft_contracts_auth::{AuthClient, AuthContract};
 use weft_telemetry::Metrics;
@@ -27,11 +28,11 @@ use crate::{
     issuer::Issuer,
     listener::{self, Closing, tls::Certificates},
     proxies::Proxies,
+    rate_limits::RateLimits,
     settings::Settings,
 };
 
 /// What an edge is made of.
-#[derive(Debug)]
 pub struct Edge {
     /// What an operator has set.
     pub settings: Settings,
@@ -45,6 +46,10 @@ pub struct Edge {
     pub clock: Clock,
     /// Where requests are counted.
     pub metrics: Metrics,
+    /// Where calls are counted against the limits of contracts: edges that are given the same share the limits.
+    pub counters: Arc<dyn Counters>,
+    /// By how much these limits are stretched.
+    pub limit_factors: LimitFactors,
 }
 
 /// An edge that serves. Dropping it stops it without waiting for requests under way.
@@ -59,10 +64,17 @@ pub struct Running {
     served: JoinHandle<()>,
 }
 
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edge").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 impl Edge {
     /// Makes the tables, listens, and serves until it is told to stop.
     pub async fn start(self) -> Result<Running, EdgeError> {
-        let Self { settings, contracts, upstreams, signer, clock, metrics } = self;
+        let Self { settings, contracts, upstreams, signer, clock, metrics, counters, limit_factors } = self;
+        let limits = RateLimits::new(contracts.iter().copied(), counters, limit_factors);
         let address = settings.address;
         let catalogue = ArcSwap::from_pointee(Catalogue::of_contracts(&contracts)?);
         let reporter = HealthReporter::new();
@@ -94,6 +106,7 @@ impl Edge {
             catalogue,
             own,
             authenticator,
+            limits,
             upstreams,
             clock,
             metrics,

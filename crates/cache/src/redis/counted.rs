@@ -19,21 +19,22 @@ pub(super) fn take_script() -> Script {
         local wait = next - now - room
         if wait > 0 then return wait end
         redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000))
-        return 0",
+        return now - next",
     )
 }
 
 impl Counters for Redis {
     fn take<'a>(&'a self, key: &'a CounterKey, rate: Rate) -> Answer<'a, Taken> {
         Box::pin(async move {
-            let wait = self.ask(|mut redis| async move {
-                let mut call = self.scripts.take.key(key.entry().as_str());
-                call.arg(rate.interval()).arg(rate.room()).invoke_async(&mut redis).await
-            });
-            Ok(match wait.await? {
-                0 => Taken::Yes,
-                wait => Taken::Wait(Duration::from_micros(wait)),
-            })
+            let answer: i64 = self
+                .ask(|mut redis| async move {
+                    let mut call = self.scripts.take.key(key.entry().as_str());
+                    call.arg(rate.interval()).arg(rate.room()).invoke_async(&mut redis).await
+                })
+                .await?;
+            // The time to wait; or, below zero, the time until the bucket is full.
+            let span = answer.unsigned_abs();
+            Ok(if answer > 0 { Taken::Wait(Duration::from_micros(span)) } else { rate.taken(span) })
         })
     }
 }

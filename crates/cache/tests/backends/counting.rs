@@ -28,8 +28,11 @@ fn of_tenant(given: &Given) -> CounterKey {
 
 async fn a_bucket_gives_its_burst_and_then_says_how_long_to_wait(given: Given) {
     let (key, rate) = (of_tenant(&given), per_hour(60, 3));
-    for _ in 0..3 {
-        assert_eq!(given.counters.take(&key, rate).await.unwrap(), Taken::Yes);
+    for left in [2, 1, 0] {
+        let Taken::Yes { left: told, full_in } = given.counters.take(&key, rate).await.unwrap() else { panic!("{left} to go") };
+        assert_eq!(told, left);
+        let taken = Duration::from_mins(3 - left);
+        assert!(full_in <= taken && full_in + Duration::from_secs(30) > taken, "{full_in:?}");
     }
     for _ in 0..10 {
         let Taken::Wait(wait) = given.counters.take(&key, rate).await.unwrap() else { panic!("a fourth within a minute") };
@@ -40,12 +43,12 @@ async fn a_bucket_gives_its_burst_and_then_says_how_long_to_wait(given: Given) {
 
 async fn a_bucket_fills_by_its_rate(given: Given) {
     let (key, rate) = (of_tenant(&given), Rate::new(1, Duration::from_secs(1), 1).unwrap());
-    assert_eq!(given.counters.take(&key, rate).await.unwrap(), Taken::Yes);
+    assert!(matches!(given.counters.take(&key, rate).await.unwrap(), Taken::Yes { .. }));
     let Taken::Wait(wait) = given.counters.take(&key, rate).await.unwrap() else { panic!("two at once") };
     assert!(wait <= Duration::from_secs(1), "{wait:?}");
     // Redis forgets a full bucket at a whole millisecond.
     given.pass(wait + Duration::from_millis(2)).await;
-    assert_eq!(given.counters.take(&key, rate).await.unwrap(), Taken::Yes);
+    assert!(matches!(given.counters.take(&key, rate).await.unwrap(), Taken::Yes { .. }));
     assert!(matches!(given.counters.take(&key, rate).await.unwrap(), Taken::Wait(_)));
 }
 
@@ -60,7 +63,7 @@ async fn counters_are_kept_apart(given: Given) {
         CounterKey::new("test.logins", CounterScope::Mesh, &subject),
     ] {
         let key = key.unwrap();
-        assert_eq!(given.counters.take(&key, rate).await.unwrap(), Taken::Yes, "{key:?}");
+        assert!(matches!(given.counters.take(&key, rate).await.unwrap(), Taken::Yes { .. }), "{key:?}");
         assert!(matches!(given.counters.take(&key, rate).await.unwrap(), Taken::Wait(_)));
     }
     assert!(matches!(CounterKey::new("a/b", tenant, "ada"), Err(CacheError::Name(_))));
@@ -71,6 +74,6 @@ async fn takers_at_once_get_no_more_than_the_burst(given: Given) {
         let (counters, key) = (given.counters.clone(), of_tenant(&given));
         tokio::spawn(async move { counters.take(&key, per_hour(1, 20)).await.unwrap() })
     });
-    let taken = join_all(takers).await.into_iter().filter(|taken| *taken.as_ref().unwrap() == Taken::Yes).count();
+    let taken = join_all(takers).await.into_iter().filter(|taken| matches!(taken, Ok(Taken::Yes { .. }))).count();
     assert_eq!(taken, 20);
 }

@@ -13,6 +13,7 @@ use weft_transport::ForwardBody;
 
 use crate::{
     body::{self, Inbound},
+    exchange,
     front::Front,
     record::Observation,
 };
@@ -36,9 +37,7 @@ pub(super) async fn pass_on(
     if parts.headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity") {
         return Err(compressed());
     }
-    let authority = front.authenticator.authority(method, &parts.headers).await?;
-    observation.principal = authority.as_ref().map(|authority| authority.principal.to_string());
-    let call = observation.arrival.call(method, &parts.headers, deadline, authority, &front.clock)?;
+    let call = exchange::call(front, observation, method, &parts.headers, deadline).await?;
     let message = only_message(body::read(messages, front.settings.max_body + PREFIX).await?)?;
     let upstream = front.upstreams.upstream(method.domain).map_err(Error::internal)?;
     answer(upstream.call(&call, method, Payload::Message(message)).await?)

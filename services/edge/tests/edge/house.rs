@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use weft_access::{AssertionSigner, EDGE};
+use weft_cache::InProcess;
 use weft_edge::{Edge, Settings};
 use weft_testkit::{Backend, Mesh};
 
@@ -94,6 +95,8 @@ fn edge_of(mesh: &Mesh) -> Edge {
         signer: AssertionSigner::new(running.certificates(), EDGE.parse().unwrap()),
         clock: running.clock().clone(),
         metrics: running.metrics().clone(),
+        counters: Arc::new(InProcess::new()),
+        limit_factors: running.limit_factors(),
     }
 }
 

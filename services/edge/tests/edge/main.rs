@@ -11,6 +11,7 @@ mod house;
 mod issuer;
 mod limits;
 mod own_services;
+mod rate_limits;
 mod rest;
 mod shop;
 mod streams;
