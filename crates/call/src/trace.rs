@@ -20,17 +20,19 @@ pub struct TraceContext {
     pub span_id: [u8; 8],
     /// Bit 0: the caller records the trace.
     pub flags: u8,
+    /// True where the trace begins: `span_id` is no span's, and the first span has no parent.
+    pub is_new: bool,
     /// What tracing vendors carry along, unread; empty for none.
     pub state: Arc<str>,
 }
 
 impl TraceContext {
-    /// A new trace.
+    /// A new trace, which nobody records.
     pub fn start() -> Self {
         let (trace, span) = (Uuid::new_v4(), Uuid::new_v4());
         let mut span_id = [0; 8];
         span_id.copy_from_slice(&span.as_bytes()[8..]);
-        Self { trace_id: *trace.as_bytes(), span_id, flags: 1, state: no_state() }
+        Self { trace_id: *trace.as_bytes(), span_id, flags: 0, is_new: true, state: no_state() }
     }
 
     /// Reads `traceparent` and `tracestate`; `None` if the former breaks the grammar.
@@ -46,7 +48,7 @@ impl TraceContext {
             return None;
         }
         let state = state.filter(|state| !state.is_empty() && state.len() <= STATE_LIMIT).map_or_else(no_state, Arc::from);
-        Some(Self { trace_id, span_id, flags: hex::<1>(flags)?[0], state })
+        Some(Self { trace_id, span_id, flags: hex::<1>(flags)?[0], is_new: false, state })
     }
 
     /// The `traceparent` header.
@@ -113,7 +115,8 @@ mod tests {
         assert_eq!(context.as_ref().map(TraceContext::traceparent).as_deref(), Some(PARENT));
         assert_eq!(context.map(|context| context.state).as_deref(), Some("a=1"));
         let started = TraceContext::start();
-        assert_eq!(TraceContext::parse(&started.traceparent(), None), Some(started));
+        let received = TraceContext::parse(&started.traceparent(), None);
+        assert_eq!(received, Some(TraceContext { is_new: false, ..started }), "whoever receives it did not begin it");
     }
 
     #[test]

@@ -24,9 +24,12 @@ use std::{
 
 use futures_util::{FutureExt, future::try_join_all};
 use tokio_util::sync::CancellationToken;
-use weft_call::{BoxFuture, Call, CallBuilder, Clock, Code, Deadline, Error, MeshReason, Principal, Result, Scope, TopicPattern};
+use tracing::Instrument;
+use weft_call::{
+    BoxFuture, Call, CallBuilder, Clock, Code, Deadline, Error, MeshReason, Principal, Result, Scope, TopicPattern, TraceContext,
+};
 use weft_store::{Store, Tx, statements};
-use weft_telemetry::Metrics;
+use weft_telemetry::{Metrics, end_server_span, event_span, within};
 
 use crate::{
     Carrier, Envelope, Subscription, deferred,
@@ -245,13 +248,17 @@ impl Turn<'_> {
         }
     }
 
-    /// The call that handles an event.
+    /// The call that handles an event, in its trace.
     fn call(&self, event: &Envelope) -> Call {
+        self.call_within(event, event.trace.clone())
+    }
+
+    fn call_within(&self, event: &Envelope, trace: TraceContext) -> Call {
         let mut parts = CallBuilder::new(self.consumer.work.clock.clone());
         parts.principal = Principal::Job { domain: self.store().domain(), name: CONSUMER };
         parts.scope = Scope::Tenant(event.tenant);
         parts.request_id = event.request_id.clone();
-        parts.trace = event.trace.clone();
+        parts.trace = trace;
         parts.causation = Some(event.id);
         parts.deadline = Some(Deadline::after(HANDLING_LIMIT));
         parts.build()
@@ -266,7 +273,14 @@ impl Turn<'_> {
         if self.handlers(event).next().is_none() {
             return Err(Error::new(MeshReason::MethodUnknown, "nothing here handles this topic any more"));
         }
-        let call = self.call(event);
+        let span = event_span(self.store().domain(), &event.topic, &event.id, &event.trace);
+        let outcome = self.handle_once(event, was_deferred, within(&span, &event.trace)).instrument(span.clone()).await;
+        end_server_span(&span, outcome.as_ref().err().map_or(Code::Ok, Error::code));
+        outcome
+    }
+
+    async fn handle_once(&self, event: &Envelope, was_deferred: bool, trace: TraceContext) -> Result<Outcome> {
+        let call = self.call_within(event, trace);
         let (fence, now, has_deferred) = (self.fence, call.now(), self.has_deferred());
         let work = async |tx: Tx| {
             if was_deferred {

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use weft_call::{BoxFuture, Call, Clock, Code, Error, MeshReason, Result};
 use weft_store::Store;
-use weft_telemetry::{end_server_span, job_span, start_trace};
+use weft_telemetry::{end_server_span, job_span, start_trace, within};
 
 use crate::{
     Schedule,
@@ -92,11 +92,12 @@ impl Job {
     /// Runs it under the lease, and gives that back.
     async fn run_in(&self, turn: &Turn) -> Result<()> {
         let mut parts = self.turns.call();
-        parts.trace = start_trace();
+        let trace = start_trace();
+        let span = job_span(self.domain(), self.name(), &trace);
+        parts.trace = within(&span, &trace);
         parts.fence = Some(turn.fence.clone());
         let call = parts.build();
         let (domain, job, request_id) = (self.domain(), self.name(), call.request_id().clone());
-        let span = job_span(domain, job, call.trace());
         let result = tokio::select! {
             result = (self.run)(call).instrument(span.clone()) => result,
             () = self.turns.keep(turn) => Err(Error::new(MeshReason::StoreConflict, "another process has taken the job over")),

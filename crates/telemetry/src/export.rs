@@ -13,6 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::TelemetryError;
 use crate::init::Settings;
+use crate::root;
 use crate::spans::LINES;
 
 /// What the log lines of a call say is no part of its trace. Sending spans makes spans of its own in these; exporting them would never end.
@@ -30,11 +31,10 @@ pub(crate) fn provider(settings: &Settings) -> Result<Option<SdkTracerProvider>,
         exporter = exporter.with_tls_config(ClientTlsConfig::new().with_enabled_roots());
     }
     let resource = Resource::builder().with_service_name(settings.service_name.clone()).build();
-    // Where a trace begins is known before its first span: what has no parent belongs to none.
-    let sampler = Sampler::ParentBased(Box::new(Sampler::AlwaysOff));
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter.build().map_err(TelemetryError::Endpoint)?)
-        .with_sampler(sampler)
+        .with_id_generator(root::Ids::default())
+        .with_sampler(Sampler::ParentBased(Box::new(root::OnlyBegun)))
         .with_resource(resource)
         .build();
     Ok(Some(provider))

@@ -13,7 +13,8 @@
 //! - Traces are exported by OTLP over gRPC when an endpoint is set, and stay local otherwise. Context
 //!   travels as W3C trace context ([`weft_call::TraceContext`]): [`adopt_parent`] on the way in,
 //!   [`current`] on the way out. Whether a trace is recorded is decided where it begins
-//!   ([`start_trace`]); calls have a span at both ends ([`client_span`], [`server_span`]).
+//!   ([`start_trace`]); calls have a span at both ends ([`client_span`], [`server_span`]) that ends when
+//!   their last message has passed, and so have requests at the edge ([`http_span`]), jobs and events.
 //! - Each finished call is one line ([`log_call`]) and one observation ([`MethodMetrics::observe`]).
 //! - A secret is a type that redacts itself in `Debug`; nothing here looks behind it.
 //!
@@ -29,8 +30,10 @@ mod init;
 mod json_lines;
 mod metrics;
 mod propagation;
+mod root;
 mod sampling;
 mod spans;
+mod spans_http;
 mod upkeep;
 
 pub use access_log::{Record, log_call};
@@ -39,7 +42,11 @@ pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
 pub use metrics::{
     ConnectionEnd, EdgeConnections, EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, OpenConnection, Side, States,
 };
-pub use propagation::{adopt_parent, current};
+pub use propagation::{adopt_parent, current, within};
 pub use sampling::{is_sampled, start_trace};
-pub use spans::{LINES, client_span, end_client_span, end_server_span, job_span, record_endpoint, server_span, store_span};
+pub use spans::{
+    LINES, client_span, end_client_span, end_server_span, event_span, job_span, record_endpoint, record_messages, server_span,
+    store_span,
+};
+pub use spans_http::{HttpRequest, http_span, record_http_status, record_route};
 pub use upkeep::Upkeep;

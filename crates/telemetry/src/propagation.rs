@@ -11,9 +11,18 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use weft_call::TraceContext;
 
-/// Makes the span a child of the remote one. Call it before the span is entered first.
+use crate::{root, sampling::is_sampled};
+
+/// Makes the span a child of the remote one, or the first of a trace that begins here. Call it before
+/// the span is entered first.
 pub fn adopt_parent(span: &Span, remote: &TraceContext) {
     if span.is_disabled() {
+        return;
+    }
+    if remote.is_new {
+        if is_sampled(remote) {
+            root::begin(span, TraceId::from_bytes(remote.trace_id));
+        }
         return;
     }
     // A broken `tracestate` is dropped, as the specification asks; the trace itself stands.
@@ -38,8 +47,15 @@ pub fn current(span: &Span) -> Option<TraceContext> {
         trace_id: own.trace_id().to_bytes(),
         span_id: own.span_id().to_bytes(),
         flags: own.trace_flags().to_u8(),
+        is_new: false,
         state: own.trace_state().header().into(),
     })
+}
+
+/// The trace as what happens inside the span belongs to it: the span is its parent, if there is one.
+pub fn within(span: &Span, trace: &TraceContext) -> TraceContext {
+    let inner = if span.is_disabled() { None } else { current(span) };
+    inner.unwrap_or_else(|| trace.clone())
 }
 
 #[cfg(test)]

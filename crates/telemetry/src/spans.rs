@@ -4,6 +4,8 @@
 //! look at the flags. These spans are for traces alone: log lines have the fields of a span of their
 //! own, which says what people search for.
 
+use std::fmt::Display;
+
 use opentelemetry::trace::TraceContextExt;
 use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -31,6 +33,8 @@ pub fn client_span(method: &MethodContract, trace: &TraceContext) -> Span {
         rpc.service = method.service,
         rpc.method = method.name,
         rpc.grpc.status_code = Empty,
+        rpc.messages.sent = Empty,
+        rpc.messages.received = Empty,
         peer.service = method.domain,
         server.address = Empty,
         server.port = Empty,
@@ -59,6 +63,8 @@ pub fn server_span(method: &MethodContract, trace: &TraceContext, peer: &str) ->
         rpc.service = method.service,
         rpc.method = method.name,
         rpc.grpc.status_code = Empty,
+        rpc.messages.sent = Empty,
+        rpc.messages.received = Empty,
         peer.service = peer,
         error.type = Empty,
     );
@@ -84,13 +90,39 @@ pub fn job_span(domain: &str, job: &str, trace: &TraceContext) -> Span {
     span
 }
 
-/// The span of work on a domain's records: `operation` is `read` or `write`. There is none outside a call's or a job's span:
-/// what keeps a process going, such as a relay that looks for events, would fill the collector with traces of one span.
-pub fn store_span(domain: &str, system: &'static str, operation: &'static str, trace: &TraceContext) -> Span {
-    if !is_sampled(trace) || !is_inside(trace) {
+/// The span of handling an event in `domain`, by OpenTelemetry's conventions for messaging. Its parent is
+/// what published the event.
+pub fn event_span(domain: &str, topic: &str, event: &dyn Display, trace: &TraceContext) -> Span {
+    if !is_sampled(trace) {
         return Span::none();
     }
-    tracing::info_span!(
+    let span = tracing::info_span!(
+        target: TRACE,
+        parent: None,
+        "event",
+        otel.name = format!("process {topic}"),
+        otel.kind = "consumer",
+        otel.status_code = Empty,
+        messaging.system = "weft",
+        messaging.operation.name = "process",
+        messaging.operation.r#type = "process",
+        messaging.destination.name = topic,
+        messaging.consumer.group.name = domain,
+        messaging.message.id = %event,
+        rpc.grpc.status_code = Empty,
+        error.type = Empty,
+    );
+    adopt_parent(&span, trace);
+    span
+}
+
+/// The span of work on a domain's records: `operation` is `read` or `write`. What keeps a process going,
+/// such as a relay that looks for events, begins no recorded trace, and so has none.
+pub fn store_span(domain: &str, system: &'static str, operation: &'static str, trace: &TraceContext) -> Span {
+    if !is_sampled(trace) {
+        return Span::none();
+    }
+    let span = tracing::info_span!(
         target: TRACE,
         "store",
         otel.name = operation,
@@ -98,13 +130,27 @@ pub fn store_span(domain: &str, system: &'static str, operation: &'static str, t
         db.system.name = system,
         db.namespace = domain,
         db.operation.name = operation,
-    )
+    );
+    if !is_inside(trace) {
+        adopt_parent(&span, trace);
+    }
+    span
 }
+
+// Numbers are recorded as `i64`: OpenTelemetry has no other, and would be told `u16` and `u64` as text.
 
 /// Says which endpoint a call is sent to; the last one stands.
 pub fn record_endpoint(span: &Span, host: &str, port: u16) {
     span.record("server.address", host);
-    span.record("server.port", port);
+    span.record("server.port", i64::from(port));
+}
+
+/// Says how many messages of a stream passed. The conventions have an event for each message instead,
+/// which a stream of a million would not bear.
+pub fn record_messages(span: &Span, sent: u64, received: u64) {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    span.record("rpc.messages.sent", number(sent));
+    span.record("rpc.messages.received", number(received));
 }
 
 /// Says how the call ended that a client span is of: every failure is an error to its caller.
@@ -112,7 +158,8 @@ pub fn end_client_span(span: &Span, code: Code) {
     end(span, code, code != Code::Ok);
 }
 
-/// Says how the call ended that a server or job span is of: an error only if the server is to blame.
+/// Says how the call ended that a span of a server, job or event is of: an error only if the server is
+/// to blame.
 pub fn end_server_span(span: &Span, code: Code) {
     let ours = [Code::Unknown, Code::DeadlineExceeded, Code::Unimplemented, Code::Internal, Code::Unavailable, Code::DataLoss];
     end(span, code, ours.contains(&code));
@@ -122,11 +169,14 @@ fn end(span: &Span, code: Code, is_error: bool) {
     if span.is_disabled() {
         return;
     }
-    span.record("rpc.grpc.status_code", code.number());
-    if is_error {
-        span.record("otel.status_code", "ERROR");
-        span.record("error.type", code.name());
-    }
+    // Inside, since a span ends when it was left last: a stream outlives what opened it.
+    span.in_scope(|| {
+        span.record("rpc.grpc.status_code", code.number());
+        if is_error {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", code.name());
+        }
+    });
 }
 
 /// `weft.orders.v1.Orders/GetOrder`

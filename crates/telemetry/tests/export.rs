@@ -10,7 +10,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 use weft_call::TraceContext;
-use weft_telemetry::{Format, Settings, TelemetryError, adopt_parent, init};
+use weft_telemetry::{Format, Settings, TelemetryError, adopt_parent, current, init};
 
 struct Collector(mpsc::UnboundedSender<ExportTraceServiceRequest>);
 
@@ -44,7 +44,10 @@ async fn spans_reach_the_collector_by_shutdown() {
     let guard = init(&settings).unwrap();
     assert!(matches!(init(&settings), Err(TelemetryError::Started(_))));
     let span = tracing::info_span!("call", domain = "orders");
-    adopt_parent(&span, &TraceContext::start());
+    let trace = TraceContext { flags: 1, ..TraceContext::start() };
+    adopt_parent(&span, &trace);
+    let inside = current(&span).unwrap();
+    assert_eq!((inside.trace_id, inside.flags, inside.is_new), (trace.trace_id, 1, false));
     span.in_scope(|| tracing::info!("inside"));
     drop(span);
     tracing::info_span!("of no trace").in_scope(|| ());
@@ -57,6 +60,7 @@ async fn spans_reach_the_collector_by_shutdown() {
     let spans: Vec<_> =
         export.resource_spans.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans).collect();
     assert_eq!(spans.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(), ["call"]);
+    assert_eq!((&spans[0].trace_id[..], &spans[0].parent_span_id[..]), (&trace.trace_id[..], &[][..]), "it begins the trace");
     assert!(spans[0].attributes.iter().any(|attribute| attribute.key == "domain"));
 }
 

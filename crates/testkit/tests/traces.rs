@@ -1,8 +1,12 @@
 //! One trace from the caller through every domain, and from a job through those that it calls.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use futures_util::StreamExt;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -19,9 +23,13 @@ use weft_contracts_orders::{
     CancelOrderRequest, CreateOrderRequest, GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order, Orders, OrdersClient,
     OrdersContract,
 };
+use weft_edge_fixture::contract::{NotesClient, WatchNotesRequest};
 use weft_mesh::{Call, Domain, Error, MeshReason, Reply, Result, call::TenantId};
 use weft_telemetry::{Format, Settings};
 use weft_testkit::{Backend, Mesh};
+
+/// How long a stream is open before it is read.
+const OPEN: Duration = Duration::from_millis(50);
 
 struct Collector(mpsc::UnboundedSender<ExportTraceServiceRequest>);
 
@@ -73,7 +81,7 @@ impl Orders for Asking {
 
 fn orders() -> Domain {
     let served = Domain::new::<OrdersContract>().serve(|cx| Asking(cx.client::<CatalogClient>()));
-    served.every("restock", std::time::Duration::from_hours(1), Asking::restock).build()
+    served.every("restock", Duration::from_hours(1), Asking::restock).build()
 }
 
 /// A trace as a list of `kind name` from the outermost span inwards; each but the first must be a
@@ -106,18 +114,29 @@ async fn a_call_and_a_job_are_one_trace_each_through_every_domain() {
     let settings = Settings { level, format: Format::Json, otel_endpoint, sample_ratio: 1.0, service_name };
     let guard = weft_telemetry::init(&settings).unwrap();
 
-    let mesh = Mesh::of([weft_catalog::domain(), orders()]).start(Backend::Sqlite).await;
+    let mesh = Mesh::of([weft_catalog::domain(), orders(), weft_edge_fixture::domain()]).start(Backend::Sqlite).await;
     let client: OrdersClient = mesh.client();
     let user = mesh.user(mesh.tenant(), "customer");
-    let recorded = user.call();
-    let mut unrecorded = user.parts();
-    unrecorded.trace.flags = 0;
-    let unrecorded = unrecorded.build();
+    let recorded = || {
+        let mut parts = user.parts();
+        parts.trace.flags = 1;
+        parts.build()
+    };
+    let streams = [(2, false, 3), (2, true, 3), (5, false, 1)].map(|wanted| (recorded(), wanted));
+    let (recorded, unrecorded) = (recorded(), user.call());
     for call in [&recorded, &unrecorded] {
         let request = GetOrderRequest { id: Uuid::now_v7().to_string() };
         client.get_order(call, request).await.unwrap_err();
     }
     mesh.running().run_job("orders", "restock").await.unwrap_err();
+    for (call, (count, fail, taken)) in &streams {
+        let request = WatchNotesRequest { count: *count, fail: *fail };
+        let mut notes = mesh.client::<NotesClient>().watch_notes(call, request).await.unwrap().into_message();
+        tokio::time::sleep(OPEN).await;
+        for _ in 0..*taken {
+            let _ = notes.next().await;
+        }
+    }
     mesh.stop().await;
     guard.shutdown().await.unwrap();
 
@@ -129,15 +148,33 @@ async fn a_call_and_a_job_are_one_trace_each_through_every_domain() {
         ["client weft.catalog.v1.Catalog/BatchGetVariants", "server weft.catalog.v1.Catalog/BatchGetVariants", "client read"];
     let outer = ["client weft.orders.v1.Orders/GetOrder", "server weft.orders.v1.Orders/GetOrder"];
     let trace = recorded.trace();
-    assert_eq!(chain(&spans, &trace.trace_id, &trace.span_id), [&outer[..], &inner[..]].concat());
+    assert_eq!(chain(&spans, &trace.trace_id, &[]), [&outer[..], &inner[..]].concat());
     assert!(!spans.iter().any(|span| span.trace_id == unrecorded.trace().trace_id));
 
     let job = spans.iter().find(|span| span.name == "orders/restock").unwrap();
     let expected = [&["internal orders/restock"][..], &inner[..2]].concat();
-    let found = chain(&spans, &job.trace_id, &job.parent_span_id);
+    let found = chain(&spans, &job.trace_id, &[]);
     assert_eq!(found[..3], expected[..]);
     let traces: BTreeSet<_> = spans.iter().map(|span| span.trace_id.clone()).collect();
-    assert_eq!(traces.len(), 2, "no span stands alone: {:?}", spans.iter().map(|s| (&s.name, s.kind)).collect::<Vec<_>>());
+    let all: Vec<_> = spans.iter().map(|span| (&span.name, span.kind)).collect();
+    assert_eq!(traces.len(), 2 + streams.len(), "no span stands alone: {all:?}");
+    for ((call, _), (code, messages)) in streams.iter().zip([(0, "2"), (8, "2"), (1, "1")]) {
+        let ends: Vec<_> = spans.iter().filter(|span| span.trace_id == call.trace().trace_id).collect();
+        assert_eq!(ends.len(), 2, "the client's and the server's: {ends:#?}");
+        for span in ends {
+            let said = attributes(span);
+            let is_client = span.kind == 3;
+            // A server may have sent everything before its client goes away, or has read anything.
+            if is_client || code != 1 {
+                assert!(said["rpc.grpc.status_code"].contains(&format!("IntValue({code})")), "{said:?}");
+            }
+            if is_client {
+                let lasted = Duration::from_nanos(span.end_time_unix_nano - span.start_time_unix_nano);
+                assert!(lasted >= OPEN, "it ends with its stream: {span:?}");
+                assert!(said["rpc.messages.received"].contains(&format!("IntValue({messages})")), "{said:?}");
+            }
+        }
+    }
 
     let server = spans.iter().find(|span| span.name == "weft.catalog.v1.Catalog/BatchGetVariants" && span.kind == 2).unwrap();
     let said = attributes(server);

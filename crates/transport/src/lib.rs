@@ -19,6 +19,7 @@ mod error;
 mod fixture;
 mod frame;
 pub mod metadata;
+mod passage;
 mod server;
 mod socket;
 mod status;

@@ -53,7 +53,7 @@ pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, head
     };
     set(&REQUEST_ID, passing(call.request_id().as_str().to_owned()));
     set(&TRACEPARENT, passing(trace.traceparent()));
-    set(&TRACESTATE, Some(trace.state.as_ref()).filter(|state| !state.is_empty()).and_then(value));
+    set(&TRACESTATE, state(trace));
     set(&ASSERTION, call.authority().and_then(|assertion| HeaderValue::try_from(STANDARD_NO_PAD.encode(assertion)).ok()));
     let acts_alone = matches!(call.principal(), Principal::Job { .. } | Principal::Workload(_));
     set(
@@ -72,6 +72,20 @@ pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, head
             if timeout < SECOND { passing(text) } else { value(&text) }
         }),
     );
+}
+
+/// Writes which trace the call belongs to, in place of what stands there.
+pub fn set_trace(trace: &TraceContext, headers: &mut HeaderMap) {
+    let mut set = |name: &HeaderName, value: Option<HeaderValue>| match value {
+        Some(value) => _ = headers.insert(name, value),
+        None => _ = headers.remove(name),
+    };
+    set(&TRACEPARENT, passing(trace.traceparent()));
+    set(&TRACESTATE, state(trace));
+}
+
+fn state(trace: &TraceContext) -> Option<HeaderValue> {
+    Some(trace.state.as_ref()).filter(|state| !state.is_empty()).and_then(value)
 }
 
 /// What a peer's headers say of a call; what cannot be read is as if it had not come, save that a
@@ -161,7 +175,7 @@ mod tests {
         inject(&call, call.trace(), Some(Duration::from_millis(1500)), &mut headers);
         let read = extract(&headers);
         assert_eq!(read.request_id.as_ref(), Some(call.request_id()));
-        assert_eq!(read.trace.as_ref(), Some(call.trace()));
+        assert_eq!(read.trace.map(|trace| trace.traceparent()), Some(call.trace().traceparent()));
         assert_eq!(read.assertion.as_deref(), Some(b"signed".as_slice()));
         assert_eq!(read.idempotency_key, Some(IdempotencyKey::parse("k-1")));
         assert_eq!(read.if_match.as_deref(), Some("\"7\""));

@@ -51,7 +51,7 @@ pub struct BreakerTuning {
     pub consecutive_failures: u32,
     /// The share of calls within `window` that must succeed, 0 to 1; fewer eject.
     pub success_rate: f64,
-    /// The window of the success rate.
+    /// The window of the success rate; it slides.
     pub window: Duration,
     /// The calls in a window without which its rate says nothing.
     pub minimum_calls: u32,

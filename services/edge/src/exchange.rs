@@ -31,9 +31,7 @@ impl Exchange {
         let mut headers = HeaderMap::with_capacity(12);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        let trace = weft_telemetry::current(&tracing::Span::current());
-        let left = deadline.map(Deadline::remaining);
-        metadata::inject(&call, trace.as_ref().unwrap_or(call.trace()), left, &mut headers);
+        metadata::inject(&call, call.trace(), deadline.map(Deadline::remaining), &mut headers);
         Ok(Self { upstreams: front.upstreams.clone(), method, call, headers })
     }
 
@@ -57,8 +55,8 @@ impl Exchange {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (upstreams, method) = (self.upstreams.clone(), self.method);
-        upstreams.forward(method.domain, self.request(frames)).await
+        let (upstreams, method, call) = (self.upstreams.clone(), self.method, self.call.clone());
+        upstreams.forward(method, call.trace(), self.request(frames)).await
     }
 
     fn request<B>(self, body: B) -> Request<B> {

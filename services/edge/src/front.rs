@@ -8,9 +8,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use weft_call::{Clock, Error};
-use weft_telemetry::Metrics;
+use weft_telemetry::{HttpRequest, Metrics};
 use weft_transcode::RequestOptions;
 use weft_transport::{Upstreams, metadata};
 
@@ -52,26 +52,23 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let arrival = Arrival::new(request.headers(), self.proxies.client(peer.ip(), request.headers()));
+        let mut arrival = Arrival::new(request.headers(), self.proxies.client(peer.ip(), request.headers()));
         let (request_id, standings) = (arrival.request_id.clone(), arrival.standings.clone());
-        let span = tracing::info_span!(
-            "request",
-            otel.kind = "server",
-            request_id = request_id.as_str(),
-            trace_id = arrival.trace.trace(),
-        );
-        weft_telemetry::adopt_parent(&span, &arrival.trace);
-        let observation = Observation::new(arrival, self.metrics.clone());
+        let scheme = if self.settings.tls.is_some() { "https" } else { "http" };
+        let (span, lines) = spans(&request, &arrival, scheme);
+        arrival.trace = weft_telemetry::within(&span, &arrival.trace);
+        let observation = Observation::new(arrival, self.metrics.clone(), span.clone());
         let is_last = request_limits::is_last(&request) || self.leaves(&request);
         let is_head = request.method() == Method::HEAD;
         let origin = request.headers().get(header::ORIGIN).cloned();
         // A fault of ours in one request must not take down the others of its connection.
         let responding = AssertUnwindSafe(self.respond(observation, request)).catch_unwind();
-        let mut response = responding.instrument(span).await.unwrap_or_else(|_| {
+        let mut response = responding.instrument(span.clone()).instrument(lines).await.unwrap_or_else(|_| {
             tracing::error!(request_id = request_id.as_str(), "the edge panicked");
             Failure::from(Error::internal("the edge panicked")).response(&request_id)
         });
         standings.tell(response.headers_mut());
+        weft_telemetry::record_http_status(&span, response.status().as_u16());
         self.origins.admit(origin.as_ref(), response.headers_mut());
         if is_head {
             response = without_body(response);
@@ -126,6 +123,19 @@ impl Front {
         }
         HeaderValue::from_str(&methods).ok().map(|methods| self.origins.options(asked, &methods))
     }
+}
+
+/// The span of the request in its trace, and the one that its log lines are in.
+fn spans<B>(request: &Request<B>, arrival: &Arrival, scheme: &'static str) -> (Span, Span) {
+    let version = match request.version() {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    };
+    let (method, path, client) = (request.method().as_str(), request.uri().path(), arrival.client);
+    let span = weft_telemetry::http_span(HttpRequest { method, scheme, path, version, client }, &arrival.trace);
+    let (request_id, trace_id) = (arrival.request_id.as_str(), arrival.trace.trace());
+    (span, tracing::info_span!(target: weft_telemetry::LINES, "request", request_id, trace_id))
 }
 
 /// The answer to HEAD: the headers of the answer to GET (RFC 9110 section 9.3.2).

@@ -69,7 +69,7 @@ async fn pass_on(
 ) -> Result<(Response<ForwardBody>, Option<Deadline>)> {
     let unknown = || Error::new(MeshReason::MethodUnknown, "no such method is served here");
     let method = catalogue.method(request.uri().path()).ok_or_else(unknown)?.contract;
-    observation.method = Some(method);
+    observation.is_for(method, request.method().as_str(), method.path);
     let deadline = observation.arrival.deadline(method, request.headers())?;
     let work = async {
         if whole::takes(method) {

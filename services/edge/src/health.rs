@@ -40,7 +40,7 @@ async fn ask(reporter: &HealthReporter, service: &'static ServiceContract, upstr
     let upstreams = upstreams.clone();
     let domain = tower::service_fn(move |request| {
         let upstreams = upstreams.clone();
-        async move { upstreams.forward(service.domain, request).await }
+        async move { upstreams.send(service.domain, request).await }
     });
     let mut client = HealthClient::new(domain);
     let question = client.check(HealthCheckRequest { service: service.name.to_owned() });

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use tracing::Span;
 use weft_call::{Code, Error, MethodContract};
 use weft_telemetry::{Metrics, Record, Side, log_call};
 
@@ -18,12 +19,20 @@ pub(crate) struct Observation {
     pub(crate) method: Option<&'static MethodContract>,
     pub(crate) principal: Option<String>,
     metrics: Metrics,
+    /// Of the request, in its trace.
+    span: Span,
     finished: bool,
 }
 
 impl Observation {
-    pub(crate) fn new(arrival: Arrival, metrics: Metrics) -> Self {
-        Self { arrival, method: None, principal: None, metrics, finished: false }
+    pub(crate) fn new(arrival: Arrival, metrics: Metrics, span: Span) -> Self {
+        Self { arrival, method: None, principal: None, metrics, span, finished: false }
+    }
+
+    /// The request is for this method, and came by this route, as the contract writes it.
+    pub(crate) fn is_for(&mut self, method: &'static MethodContract, verb: &str, route: &str) {
+        self.method = Some(method);
+        weft_telemetry::record_route(&self.span, verb, route);
     }
 
     /// Writes nothing down: health checks come every second and say nothing.
@@ -49,6 +58,7 @@ impl Observation {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
+        weft_telemetry::end_server_span(&self.span, code);
         let (domain, method) = self.method.map_or(UNKNOWN, |method| (method.domain, method.name));
         let duration = self.arrival.started.elapsed();
         self.metrics.observe_call(Side::Edge, domain, method, code, duration);

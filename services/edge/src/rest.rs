@@ -75,7 +75,7 @@ async fn respond(
     let (parts, body) = request.into_parts();
     let route = catalogue.route(&parts.method, parts.uri.path())?;
     let method = route.served.contract;
-    observation.method = Some(method);
+    observation.is_for(method, parts.method.as_str(), &route.matched.binding.rule().path);
     let deadline = observation.arrival.deadline(method, &parts.headers)?;
     let work = async {
         let exchange = Exchange::admit(front, observation, method, &parts.headers, deadline).await?;

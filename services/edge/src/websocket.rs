@@ -86,7 +86,7 @@ async fn begin(
     let (head, is_binary) = handshake(&parts.headers)?;
     let target = Target::find(Arc::clone(catalogue), front.request_options.clone(), parts.clone(), is_binary)?;
     let method = target.method();
-    observation.method = Some(method);
+    observation.is_for(method, parts.method.as_str(), target.path());
     let deadline = observation.arrival.deadline(method, &parts.headers)?;
     let exchange = Exchange::admit(front, observation, method, &parts.headers, deadline);
     let exchange = exchange::within(deadline, method, exchange).await?;

@@ -30,6 +30,7 @@
 mod authority;
 mod contract;
 mod intentions;
+mod notices;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub use intentions::{Intentions, Sources};
 pub use settings::{CallerPattern, CallerSettings, Enforcement};
 
 use contract::DeclaredCalls;
+use notices::Notices;
 
 /// The edge's logical name. It is a caller like any other: it may call the methods that serve users, and no others
 /// unless they name it in `callers`.
@@ -53,6 +55,7 @@ pub struct CallerRules {
     declared: DeclaredCalls,
     table: ArcSwap<Table>,
     changed: watch::Sender<()>,
+    notices: Notices,
 }
 
 /// What changes while a process runs.
@@ -64,7 +67,7 @@ struct Table {
 }
 
 /// The rule that keeps a workload from calling a method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallerRefusal {
     /// Neither contract nor configuration know it as a caller.
     Contract,
@@ -97,7 +100,12 @@ impl Default for CallerRules {
 impl CallerRules {
     /// The rules of these contracts: all that the binary knows, also of domains in other processes.
     pub fn of<'a>(contracts: impl IntoIterator<Item = &'a Contract>) -> Self {
-        Self { declared: DeclaredCalls::of(contracts), table: ArcSwap::default(), changed: watch::Sender::new(()) }
+        Self {
+            declared: DeclaredCalls::of(contracts),
+            table: ArcSwap::default(),
+            changed: watch::Sender::new(()),
+            notices: Notices::default(),
+        }
     }
 
     /// The same with what the configuration says.

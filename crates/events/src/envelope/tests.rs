@@ -15,7 +15,7 @@ fn envelope() -> Envelope {
         time: DateTime::from_timestamp_micros(1_763_700_000_123_456).unwrap(),
         request_id: RequestId::fresh(),
         causation: Some(Uuid::now_v7()),
-        trace: TraceContext { state: "a=1".into(), ..TraceContext::start() },
+        trace: TraceContext { state: "a=1".into(), is_new: false, ..TraceContext::start() },
         message: "weft.orders.v1.OrderCreated".to_owned(),
         data: vec![0, 1, 255],
     }
@@ -23,7 +23,15 @@ fn envelope() -> Envelope {
 
 #[test]
 fn an_envelope_reads_back_as_it_was_written() {
-    for event in [envelope(), Envelope { causation: None, trace: TraceContext::start(), data: Vec::new(), ..envelope() }] {
+    for event in [
+        envelope(),
+        Envelope {
+            causation: None,
+            trace: TraceContext { is_new: false, ..TraceContext::start() },
+            data: Vec::new(),
+            ..envelope()
+        },
+    ] {
         assert_eq!(Envelope::from_json(event.to_json().as_bytes()).unwrap(), event);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Problem: calls to an endpoint that is broken are lost, and each of them costs its caller time.
 //! Rule: an endpoint is ejected after a few failures in a row, or when too few of enough calls within
-//! a window succeeded ([`BreakerTuning`] has the numbers). It stays ejected for a time that doubles
+//! a window succeeded ([`BreakerTuning`] has the numbers). The window slides, by a tenth at a time: what
+//! counts is the time before a call, wherever in it the failures fell. It stays ejected for a time that doubles
 //! with each ejection in a row. Recovery: after that time one call at a time probes it; the first
 //! success takes it back, a failure ejects it for longer. The balancer never obeys when it has no
 //! other endpoint: a bad endpoint is better than none.
@@ -43,9 +44,7 @@ pub(super) struct Breaker {
 struct Breaking {
     /// Failures in a row.
     consecutive: u32,
-    window_began: Instant,
-    succeeded: u32,
-    failed: u32,
+    recent: Recent,
     /// Ejections in a row.
     ejections: u32,
     ejected_until: Option<Instant>,
@@ -54,15 +53,8 @@ struct Breaking {
 
 impl Breaker {
     pub(super) fn new(now: Instant) -> Self {
-        let breaking = Breaking {
-            consecutive: 0,
-            window_began: now,
-            succeeded: 0,
-            failed: 0,
-            ejections: 0,
-            ejected_until: None,
-            probing_since: None,
-        };
+        let breaking =
+            Breaking { consecutive: 0, recent: Recent::new(now), ejections: 0, ejected_until: None, probing_since: None };
         Self { is_ejected: AtomicBool::new(false), breaking: Mutex::new(breaking) }
     }
 
@@ -90,7 +82,7 @@ impl Breaker {
     /// Takes in how a call ended; true if it ejects the endpoint. `jitter` is from 0 to 1.
     pub(super) fn observe(&self, ended: Ended, tuning: &BreakerTuning, jitter: f64, now: Instant) -> bool {
         self.with(|breaking| {
-            breaking.roll(tuning.window, now);
+            breaking.recent.slide(tuning.window, now);
             if ended.failed { breaking.failure(ended.probed, tuning, jitter, now) } else { breaking.success(ended.probed) }
         })
     }
@@ -106,7 +98,7 @@ impl Breaker {
 impl Breaking {
     fn success(&mut self, probed: bool) -> bool {
         self.consecutive = 0;
-        self.succeeded += 1;
+        self.recent.count(false);
         if probed {
             // Only a probe speaks for an ejected endpoint: an answer to an older call is old news.
             (self.ejected_until, self.probing_since, self.ejections) = (None, None, 0);
@@ -116,9 +108,10 @@ impl Breaking {
 
     fn failure(&mut self, probed: bool, tuning: &BreakerTuning, jitter: f64, now: Instant) -> bool {
         self.consecutive += 1;
-        self.failed += 1;
-        let calls = self.succeeded + self.failed;
-        let rate_low = calls >= tuning.minimum_calls && f64::from(self.succeeded) < tuning.success_rate * f64::from(calls);
+        self.recent.count(true);
+        let (succeeded, failed) = self.recent.sum();
+        let calls = succeeded.saturating_add(failed);
+        let rate_low = calls >= tuning.minimum_calls && f64::from(succeeded) < tuning.success_rate * f64::from(calls);
         let in_service = self.ejected_until.is_none();
         let eject = probed || in_service && (self.consecutive >= tuning.consecutive_failures || rate_low);
         if eject {
@@ -126,16 +119,60 @@ impl Breaking {
             // Up to a quarter longer, so that many callers do not probe at one moment.
             self.ejected_until = Some(now + tuning.ejection_limit.min(doubled).mul_f64(1.0 + 0.25 * jitter));
             self.ejections += 1;
-            (self.consecutive, self.succeeded, self.failed, self.probing_since) = (0, 0, 0, None);
+            (self.consecutive, self.recent, self.probing_since) = (0, Recent::new(now), None);
         }
         eject
     }
+}
 
-    /// Begins a new window when the old one is over.
-    fn roll(&mut self, window: Duration, now: Instant) {
-        if now.saturating_duration_since(self.window_began) > window {
-            (self.window_began, self.succeeded, self.failed) = (now, 0, 0);
+/// Parts that the window slides by.
+const PARTS: u32 = 10;
+
+/// The calls of the last while.
+#[derive(Debug)]
+struct Recent {
+    /// When the part that counts now began.
+    began: Instant,
+    /// Where it is in `parts`; those behind it are older, round the ring.
+    now: usize,
+    parts: [Counts; PARTS as usize],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    succeeded: u32,
+    failed: u32,
+}
+
+impl Recent {
+    fn new(now: Instant) -> Self {
+        Self { began: now, now: 0, parts: Default::default() }
+    }
+
+    /// Forgets the parts of the window that lie too far back.
+    fn slide(&mut self, window: Duration, now: Instant) {
+        let part = (window / PARTS).max(Duration::from_nanos(1));
+        let passed = now.saturating_duration_since(self.began).as_nanos() / part.as_nanos();
+        // What has passed more often than there are parts is as if all had passed.
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+        for _ in 0..passed.min(PARTS) {
+            self.now = (self.now + 1) % self.parts.len();
+            self.parts[self.now] = Counts::default();
         }
+        self.began = if passed < PARTS { self.began + part * passed } else { now };
+    }
+
+    fn count(&mut self, failed: bool) {
+        let part = &mut self.parts[self.now];
+        let count = if failed { &mut part.failed } else { &mut part.succeeded };
+        *count = count.saturating_add(1);
+    }
+
+    /// Those that succeeded, and those that failed.
+    fn sum(&self) -> (u32, u32) {
+        self.parts.iter().fold((0, 0), |(succeeded, failed), part| {
+            (u32::saturating_add(succeeded, part.succeeded), u32::saturating_add(failed, part.failed))
+        })
     }
 }
 
@@ -202,6 +239,34 @@ mod tests {
             ends(&breaker, call % 3 != 0, now);
         }
         assert!(!ends(&breaker, true, now + WINDOW + SECOND));
+    }
+
+    #[test]
+    fn failures_on_both_sides_of_a_windows_edge_are_counted_together() {
+        let now = Instant::now();
+        let breaker = Breaker::new(now);
+        // One half of the failures at the end of what was the first window, one at the beginning of the next.
+        let late = now + WINDOW - Duration::from_millis(1);
+        for call in 1..11 {
+            assert!(!ends(&breaker, call % 3 != 0, late));
+        }
+        let ejected_at = (11..=60).find(|call| ends(&breaker, call % 3 != 0, now + WINDOW + SECOND));
+        assert_eq!(ejected_at, Some(20));
+    }
+
+    #[test]
+    fn a_part_of_the_window_is_forgotten_at_its_time_and_not_before() {
+        let now = Instant::now();
+        let mut recent = Recent::new(now);
+        recent.count(true);
+        recent.slide(WINDOW, now + 5 * SECOND);
+        recent.count(false);
+        recent.slide(WINDOW, now + 9 * SECOND);
+        assert_eq!(recent.sum(), (1, 1));
+        recent.slide(WINDOW, now + 10 * SECOND);
+        assert_eq!(recent.sum(), (1, 0));
+        recent.slide(WINDOW, now + 15 * SECOND);
+        assert_eq!(recent.sum(), (0, 0));
     }
 
     #[test]

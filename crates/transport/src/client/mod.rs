@@ -5,6 +5,7 @@ mod breaker;
 mod connect;
 mod deadline;
 mod exchange;
+mod forward;
 mod layer;
 mod link;
 mod load;
@@ -20,9 +21,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use bytes::Bytes;
 use tokio::time::Instant;
-use tower::ServiceExt;
 use weft_call::{Error, MeshReason, Upstream};
 use weft_discovery::Resolver;
 use weft_telemetry::{Metrics, Observed, States};
@@ -31,13 +30,12 @@ use weft_workload_identity::{CertificateSource, WorkloadName, client_config};
 use crate::{
     error::TransportError,
     socket::{Dialer, Tcp},
-    status::{is_timeout, late},
     tuning::LiveTuning,
 };
 use balance::{Balanced, Balancer};
 use connect::MutualTls;
 use deadline::Bounded;
-use layer::{Attempt, Layer, Stack};
+use layer::{Layer, Stack};
 use measure::Measured;
 use member::Callee;
 use retry::{Retried, RetryBudget};
@@ -125,28 +123,6 @@ impl Upstreams {
         Retried { budget: retries, metrics: metrics.clone(), tuning: tuning.clone(), within:
         Balanced(balancer)
         }})))
-    }
-
-    /// Sends a gRPC request to a domain as it is, its body unread: for the edge. The caller has
-    /// written the call's metadata.
-    pub async fn forward<B>(&self, domain: &str, request: http::Request<B>) -> Result<http::Response<ForwardBody>, Error>
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let balancer = self.domain(domain).map_err(Error::internal)?.balancer;
-        // What passes unread may not be sent again, so it probes nobody.
-        let picked = balancer.pick(Attempt::default()).ok_or_else(|| unknown(domain))?;
-        let _under_way = picked.under_way();
-        let _place = picked.enter(None).await?;
-        let began = Instant::now();
-        let failed = |error: tonic::transport::Error| {
-            let unreachable = || Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached"));
-            if is_timeout(&error) { late() } else { unreachable() }.with_source(error)
-        };
-        let result = picked.channel(began).oneshot(request.map(tonic::body::Body::new)).await.map_err(failed);
-        picked.observe(result.as_ref().map(drop), Some(began.elapsed()), None);
-        result
     }
 
     fn domain(&self, domain: &str) -> Result<Domain, TransportError> {

@@ -15,12 +15,14 @@
 //! # Recovery
 //!
 //! A caller that is allowed again calls again; nothing is remembered of it. Where rules are not enforced, nothing is cut,
-//! and what would have been is recorded.
+//! and what would have been refused is counted, and logged
+//! once a minute for each caller, method and rule.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 use weft_access::{CallerRefusal, CallerVerdict};
 use weft_call::{Error, MethodContract, Payload, Reply, Result, Streaming};
 
@@ -41,9 +43,11 @@ impl Admission {
         verdict
     }
 
-    fn record_unenforced(&self, method: &MethodContract, peer: &str, rule: CallerRefusal) {
-        tracing::warn!(caller = peer, method = method.path, rule = rule.name(), "a caller would be refused");
+    fn record_unenforced(&self, method: &'static MethodContract, peer: &str, rule: CallerRefusal) {
         self.metrics.count_caller_refused(method.domain, method.name, rule.name(), false);
+        if let Some(unsaid) = self.rules.notice(method, peer, rule, Instant::now()) {
+            tracing::warn!(caller = peer, method = method.path, rule = rule.name(), unsaid, "a caller would be refused");
+        }
     }
 
     /// Waits until the rules no longer let the peer go on with the method, and says why.
@@ -56,10 +60,8 @@ impl Admission {
                     self.metrics.count_stream_revoked(method.domain);
                     return rule.error(method, peer);
                 }
-                CallerVerdict::Unenforced(rule) => {
-                    tracing::warn!(caller = peer, method = method.path, rule = rule.name(), "a stream would be cut");
-                }
-                CallerVerdict::Allowed => {}
+                // It was said when the stream was opened, or the next call says it.
+                CallerVerdict::Unenforced(_) | CallerVerdict::Allowed => {}
             }
             if changes.changed().await.is_err() {
                 // The rules are gone, and so will be all that stands on them.

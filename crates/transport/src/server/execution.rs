@@ -16,19 +16,20 @@ use tonic::{
     codec::{EncodeBody, SingleMessageCompressionOverride},
 };
 use tower::ServiceExt;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 use weft_call::{
     Call, Code, Deadline, Error, MeshReason, MethodContract, MethodKind, Payload, Reply, RequestId, Result, TraceContext,
 };
-use weft_telemetry::{LINES, Record, Side, end_server_span, log_call, server_span, start_trace};
+use weft_telemetry::{Side, server_span, start_trace, within as within_span};
 use weft_workload_identity::PeerIdentity;
 
-use super::{Served, Server};
+use super::{Served, Server, record::Running};
 use crate::{
     MESSAGE_LIMIT,
     codec::Encoded,
     frame::{self, OneMessage},
     metadata::{self, Extracted, HTTP_STATUS},
+    passage::{Passed, Way},
     status::{error_from_status, status_from_error},
     stream::StreamLife,
 };
@@ -38,7 +39,7 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 /// Answers one request of a proven peer.
 pub(super) async fn respond(
     server: &Server,
-    peer: &PeerIdentity,
+    peer: &Arc<PeerIdentity>,
     request: http::Request<Incoming>,
     closing: CancellationToken,
 ) -> http::Response<Body> {
@@ -54,68 +55,30 @@ pub(super) async fn respond(
         let error = Error::new(MeshReason::MethodUnknown, "no such method is served here");
         return status_from_error(&error, &request_id).into_http();
     };
-    let started = Instant::now();
-    let method = *method;
-    let (lines, span) = (lines(method, &request_id, &trace), server_span(method, &trace, peer.workload.as_str()));
-    let arrival = Arrival { method, peer: peer.workload.as_str(), request_id: &request_id, trace: &trace, closing };
-    let mut admitted = None;
-    let result = work(server, arrival, sent, request, &mut admitted).instrument(span.clone()).instrument(lines.clone()).await;
-    let (response, failure) = match result.and_then(|reply| answer(reply, &request_id)) {
-        Ok(response) => (response, None),
-        Err(error) => (status_from_error(&error, &request_id).into_http(), Some(error)),
+    let (method, span) = (*method, server_span(method, &trace, peer.workload.as_str()));
+    // What the handler does belongs to this span, wherever it does it.
+    let inner = within_span(&span, &trace);
+    let mut running = Running {
+        method,
+        metrics: metrics.clone(),
+        peer: Arc::clone(peer),
+        started: Instant::now(),
+        lines: Running::lines(method, &request_id, &trace),
+        span: span.clone(),
+        admitted: None,
+        passed: (method.kind != MethodKind::Unary).then(Passed::default),
+        request_id: request_id.clone(),
+        trace,
     };
-    let peer = peer.workload.as_str();
-    let code = failure.as_ref().map_or(Code::Ok, Error::code);
-    metrics.observe(code, started.elapsed());
-    end_server_span(&span, code);
-    lines.in_scope(|| {
-        log_cause(failure.as_ref());
-        // What domains ask one another over and over is of interest only when it fails.
-        if failure.is_none() && !method.serves_users() {
-            return tracing::debug!("call finished");
+    let arrival = Arrival { method, peer: peer.workload.as_str(), request_id: &request_id, trace: inner, closing };
+    let lines = running.lines.clone();
+    let work = work(server, arrival, sent, request, &mut running);
+    match work.instrument(span).instrument(lines).await {
+        Ok(reply) => answer(reply, running, &request_id),
+        Err(error) => {
+            running.end(Some(&error));
+            status_from_error(&error, &request_id).into_http()
         }
-        log_call(&Record {
-            request_id: request_id.as_str(),
-            trace_id: &trace.trace(),
-            domain: method.domain,
-            method: method.name,
-            principal: admitted.map(|call| call.principal().to_string()).as_deref(),
-            peer: Some(peer),
-            duration: started.elapsed(),
-            code,
-            reason: failure.as_ref().and_then(Error::reason_name),
-        });
-    });
-    response
-}
-
-/// What all log lines of the call say.
-fn lines(method: &MethodContract, request_id: &RequestId, trace: &TraceContext) -> Span {
-    tracing::info_span!(
-        target: LINES,
-        "call",
-        request_id = request_id.as_str(),
-        trace_id = trace.trace(),
-        domain = method.domain,
-        method = method.name,
-    )
-}
-
-/// The cause of a failure that is ours, which the caller is not told.
-fn log_cause(failure: Option<&Error>) {
-    let Some(error) = failure else { return };
-    let mut causes = Vec::new();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
-        source = cause.source();
-    }
-    match error.code() {
-        Code::Internal | Code::Unknown | Code::DataLoss => {
-            tracing::error!(error = error.message(), cause = causes.join(": "), "the call failed");
-        }
-        _ if !causes.is_empty() => tracing::debug!(error = error.message(), cause = causes.join(": "), "the call was refused"),
-        _ => {}
     }
 }
 
@@ -124,7 +87,7 @@ struct Arrival<'a> {
     method: &'static MethodContract,
     peer: &'a str,
     request_id: &'a RequestId,
-    trace: &'a TraceContext,
+    trace: TraceContext,
     /// Ends streams before their time.
     closing: CancellationToken,
 }
@@ -136,12 +99,12 @@ async fn work(
     Arrival { method, peer, request_id, trace, closing }: Arrival<'_>,
     sent: Extracted,
     request: http::Request<Incoming>,
-    admitted: &mut Option<Call>,
+    running: &mut Running,
 ) -> Result<Reply<Payload>> {
     // What is spent, forbidden or over its rate is refused first, in microseconds: it takes no place
     // from what may run.
-    let call = server.admission.admit(method, peer, request_id.clone(), trace.clone(), sent)?;
-    *admitted = Some(call.clone());
+    let call = server.admission.admit(method, peer, request_id.clone(), trace, sent)?;
+    running.admitted = Some(call.clone());
     let deadline = call.deadline();
     // Then it waits for its place, on its own time: what is refused here has not begun.
     let place = server.limiter.enter(method.domain, deadline).await.inspect_err(|error| {
@@ -160,7 +123,7 @@ async fn work(
     let streamer = life.is_some().then(|| Arc::from(peer));
     // A panic ends its call and nothing else, and so stands closest around the handler. Boxed, since
     // each layer around it would hold it once more.
-    let handler = caught(Box::pin(handle(server, method, call, request, life.as_ref())));
+    let handler = caught(Box::pin(handle(server, method, call, request, life.as_ref(), running.passed.as_ref())));
     let handler = server.admission.until_revoked(method, streamer, handler);
     let result = within(deadline, method, opening(life.as_ref(), handler)).await;
     if let (Some(place), MethodKind::Unary) = (place, method.kind) {
@@ -214,6 +177,7 @@ async fn handle(
     call: Call,
     request: http::Request<Incoming>,
     life: Option<&StreamLife>,
+    passed: Option<&Passed>,
 ) -> Result<Reply<Payload>> {
     let headers = request.headers();
     let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
@@ -227,7 +191,11 @@ async fn handle(
         MethodKind::Unary | MethodKind::ServerStreaming => Payload::Message(frame::read(request.into_body()).await?.0),
         MethodKind::ClientStreaming | MethodKind::Bidirectional => {
             let messages = Streaming::new_request(Encoded, request.into_body(), None, Some(MESSAGE_LIMIT));
-            let messages = Box::pin(messages.map(|item| item.map_err(|status| error_from_status(&status))));
+            let mut messages: weft_call::Streaming<Bytes> =
+                Box::pin(messages.map(|item| item.map_err(|status| error_from_status(&status))));
+            if let Some(passed) = passed {
+                messages = passed.counting(Way::Received, messages);
+            }
             Payload::Stream(match life {
                 Some(life) => life.noting(messages),
                 None => messages,
@@ -238,11 +206,20 @@ async fn handle(
 }
 
 /// The reply as a gRPC response.
-fn answer(reply: Reply<Payload>, request_id: &RequestId) -> Result<http::Response<Body>> {
+fn answer(reply: Reply<Payload>, running: Running, request_id: &RequestId) -> http::Response<Body> {
     let Reply { message, status, mut headers, trailers } = reply;
     let body = match message {
-        Payload::Message(message) => Body::new(OneMessage::answer(&message, trailers)?),
-        Payload::Stream(stream) => many_messages(stream, trailers, request_id.clone()),
+        Payload::Message(message) => match OneMessage::answer(&message, trailers) {
+            Ok(message) => {
+                running.end(None);
+                Body::new(message)
+            }
+            Err(error) => {
+                running.end(Some(&error));
+                return status_from_error(&error, request_id).into_http();
+            }
+        },
+        Payload::Stream(answers) => many_messages(running.watching(answers), trailers, request_id.clone()),
     };
     if let Some(status) = status {
         headers.insert(&HTTP_STATUS, HeaderValue::from(status));
@@ -250,16 +227,11 @@ fn answer(reply: Reply<Payload>, request_id: &RequestId) -> Result<http::Respons
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     let mut response = http::Response::new(body);
     *response.headers_mut() = headers;
-    Ok(response)
+    response
 }
 
 fn many_messages(messages: weft_call::Streaming<Bytes>, trailers: HeaderMap, request_id: RequestId) -> Body {
-    let messages = messages.map(move |item| {
-        item.map_err(|error| {
-            log_cause(Some(&error));
-            status_from_error(&error, &request_id)
-        })
-    });
+    let messages = messages.map(move |item| item.map_err(|error| status_from_error(&error, &request_id)));
     let body = EncodeBody::new_server(Encoded, messages, None, SingleMessageCompressionOverride::default(), Some(MESSAGE_LIMIT));
     with_trailers(Body::new(body), trailers)
 }

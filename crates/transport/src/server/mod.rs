@@ -4,6 +4,7 @@ mod admission;
 mod callers;
 mod connection;
 mod execution;
+mod record;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -4,5 +4,6 @@
 
 mod connections;
 mod given;
+mod half_open;
 mod overload;
 mod streams;

@@ -55,6 +55,12 @@ impl Target {
         self.method
     }
 
+    /// The path that it is called by, as the contract writes it.
+    pub(super) fn path(&self) -> &str {
+        let binding = self.route.as_ref().map(|(_, index)| &self.catalogue.router.bindings()[*index]);
+        binding.map_or(self.method.path, |binding| &binding.rule().path)
+    }
+
     /// Whether path and query make the one request, so that no frame is needed.
     pub(super) fn needs_no_frame(&self) -> bool {
         let binding = self.route.as_ref().map(|(_, index)| &self.catalogue.router.bindings()[*index]);
