@@ -1,7 +1,7 @@
 //! One trace from the edge through every domain that a request reaches, and on to who hears of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
@@ -21,6 +21,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 use uuid::Uuid;
 use weft_access::{AssertionSigner, EDGE};
+use weft_cache::InProcess;
 use weft_contracts_auth::RegisterRequest;
 use weft_contracts_catalog::{BatchGetVariantsRequest, CatalogClient, ProductCreated};
 use weft_contracts_orders::{
@@ -91,6 +92,8 @@ async fn edge(mesh: &Mesh) -> weft_edge::Running {
         signer: AssertionSigner::new(running.certificates(), EDGE.parse().unwrap()),
         clock: running.clock().clone(),
         metrics: running.metrics().clone(),
+        counters: Arc::new(InProcess::new()),
+        limit_factors: running.limit_factors(),
     };
     edge.start().await.unwrap()
 }
