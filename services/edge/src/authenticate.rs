@@ -1,18 +1,23 @@
-//! From a bearer token to an assertion that domains believe.
+//! From a bearer token or an API key to an assertion that domains believe.
+//!
+//! An API key, in `X-API-Key`, is looked up by the auth domain by its SHA-256, at most twice a minute: what a stranger makes
+//! up costs a look-up too, so an address has only so many. One that is revoked is refused as soon as the edge hears of it.
 //!
 //! A token is verified when it is first seen. From then until it ends, a look-up by its SHA-256 gives the
 //! assertion that stands for it, so that on the way of most requests no signature is made or checked. An
 //! assertion is handed out for half of its life only: a call under way may still need the other half; and
 //! only while the certificate that signed it is in use, since a root may be on its way out with the old one.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use moka::{policy::EvictionPolicy, sync::Cache};
 use sha2::{Digest as _, Sha256};
-use weft_access::{AssertionError, AssertionSigner, UserToken, UserTokenError};
+use uuid::Uuid;
+use weft_access::{AssertionError, AssertionSigner, UserToken, UserTokenError, subscriber};
+use weft_cache::{CounterKey, CounterScope, Counters as _, InProcess, Rate, Taken};
 use weft_call::{Clock, Error, MeshReason, MethodContract, Principal, Result};
 use weft_workload_identity::Identity;
 
@@ -22,6 +27,21 @@ use crate::{arrival, issuer::Issuer};
 const HANDED_OUT: TimeDelta = TimeDelta::seconds(30);
 /// Memory for verified tokens; the least recently used ones go first.
 const MEMORY_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Where programs show their keys.
+static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// What every key begins with.
+const PREFIX: &str = "weft_key_";
+/// No key is longer, in bytes.
+const LONGEST_KEY: usize = 128;
+/// Look-ups of keys a second that an address may cause, and ten times as many at once. Who has a good key needs two a minute.
+const LOOKUPS: u32 = 10;
+
+/// What a client shows to say who it is.
+enum Shown<'h> {
+    Token(&'h str),
+    Key(&'h str),
+}
 
 /// On whose account a call is made, and what proves it to domains.
 #[derive(Clone, Debug)]
@@ -37,11 +57,13 @@ pub(crate) struct Authenticator {
     issuer: Option<Arc<Issuer>>,
     clock: Clock,
     verified: Cache<[u8; 32], Arc<Verified>>,
+    lookups: InProcess,
 }
 
 #[derive(Debug)]
 struct Verified {
-    token: UserToken,
+    /// What is revoked: the token's session, or the key.
+    session: Uuid,
     authority: Authority,
     signed_with: Arc<Identity>,
     handed_out_until: DateTime<Utc>,
@@ -56,30 +78,46 @@ impl Authenticator {
             // New tokens must get in: by frequency, ended ones would keep their place.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { signer, issuer, clock, verified }
+        Self { signer, issuer, clock, verified, lookups: InProcess::new() }
     }
 
     /// On whose account the method may be called; nobody's if it is public, whatever the header says.
-    pub(crate) async fn authority(&self, method: &MethodContract, headers: &HeaderMap) -> Result<Option<Authority>> {
+    pub(crate) async fn authority(
+        &self,
+        method: &MethodContract,
+        headers: &HeaderMap,
+        client: IpAddr,
+    ) -> Result<Option<Authority>> {
         if method.access.public {
             return Ok(None);
         }
-        let missing = || Error::new(MeshReason::CredentialsMissing, "this call needs an access token");
-        let token = bearer(headers)?.ok_or_else(missing)?;
+        let shown = Shown::of(headers)?;
         let Some(issuer) = &self.issuer else {
-            return Err(Error::new(MeshReason::CredentialsInvalid, "nobody issues access tokens in this mesh"));
+            return Err(Error::new(MeshReason::CredentialsInvalid, "nobody issues credentials in this mesh"));
         };
-        let digest: [u8; 32] = Sha256::digest(token).into();
+        let digest: [u8; 32] = Sha256::digest(shown.text()).into();
         if let Some(known) = self.verified.get(&digest)
             && self.clock.now() < known.handed_out_until
             && self.signer.identity().is_ok_and(|identity| Arc::ptr_eq(&identity, &known.signed_with))
         {
-            issuer.check_session(&known.token).await?;
+            issuer.check_session(known.session).await?;
             return Ok(Some(known.authority.clone()));
         }
-        let token = self.verify(issuer, token).await?;
-        issuer.check_session(&token).await?;
-        let verified = Arc::new(self.vouch(token)?);
+        let (principal, session, ends) = match shown {
+            Shown::Token(token) => {
+                let token = self.verify(issuer, token).await?;
+                let session = token.user.session;
+                (Principal::User(token.user), session, token.expires_at)
+            }
+            Shown::Key(_) => {
+                self.count_lookup(client).await?;
+                let holder = issuer.exchange_key(digest).await?;
+                let session = holder.account.id;
+                (Principal::ServiceAccount(holder.account), session, holder.ends.unwrap_or(DateTime::<Utc>::MAX_UTC))
+            }
+        };
+        issuer.check_session(session).await?;
+        let verified = Arc::new(self.vouch(principal, session, ends)?);
         self.verified.insert(digest, Arc::clone(&verified));
         Ok(Some(verified.authority.clone()))
     }
@@ -96,18 +134,30 @@ impl Authenticator {
         }
     }
 
-    fn vouch(&self, token: UserToken) -> Result<Verified> {
+    /// Whoever makes keys up is soon told to wait.
+    async fn count_lookup(&self, client: IpAddr) -> Result<()> {
+        let rate = Rate::new(LOOKUPS, Duration::from_secs(1), LOOKUPS * 10).map_err(Error::internal)?;
+        let key = CounterKey::new("edge.key_lookups", CounterScope::Mesh, &subscriber(client).to_string());
+        match self.lookups.take(&key.map_err(Error::internal)?, rate).await.map_err(Error::internal)? {
+            Taken::Yes { .. } => Ok(()),
+            Taken::Wait(wait) => {
+                Err(Error::new(MeshReason::RateLimited, "too many unknown API keys come from this address")
+                    .with_retry_after(wait))
+            }
+        }
+    }
+
+    fn vouch(&self, principal: Principal, session: Uuid, ends: DateTime<Utc>) -> Result<Verified> {
         let now = self.clock.now();
-        let principal = Principal::User(token.user.clone());
         // Before it signs: should it change in between, the assertion is made again.
         let signed_with = self.signer.identity().map_err(Error::internal)?;
-        let assertion = self.signer.sign(&principal, token.expires_at, now).map_err(|error| match error {
+        let assertion = self.signer.sign(&principal, ends, now).map_err(|error| match error {
             AssertionError::CredentialsExpired => Error::from(UserTokenError::Expired),
-            AssertionError::TooLong(_) => Error::new(MeshReason::CredentialsInvalid, "the token names too many roles"),
+            AssertionError::TooLong(_) => Error::new(MeshReason::CredentialsInvalid, "the credentials name too many roles"),
             error => Error::internal(error),
         })?;
-        let handed_out_until = (now + HANDED_OUT).min(token.expires_at);
-        Ok(Verified { token, authority: Authority { principal, assertion }, signed_with, handed_out_until })
+        let handed_out_until = (now + HANDED_OUT).min(ends);
+        Ok(Verified { session, authority: Authority { principal, assertion }, signed_with, handed_out_until })
     }
 }
 
@@ -115,8 +165,30 @@ impl Verified {
     /// About how many bytes it takes, its key and the map's own share included.
     fn memory(&self) -> u32 {
         const ENTRY: usize = 768;
-        let roles: usize = self.token.user.roles.iter().map(|role| size_of::<String>() + role.len()).sum();
+        let roles: usize = self.authority.principal.roles().iter().map(|role| size_of::<String>() + role.len()).sum();
         u32::try_from(ENTRY + roles + self.authority.assertion.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl<'h> Shown<'h> {
+    fn of(headers: &'h HeaderMap) -> Result<Self> {
+        let unusable = || Error::new(MeshReason::CredentialsInvalid, "the API key is none");
+        let key = arrival::only(headers, &API_KEY).map_err(|_| unusable())?;
+        match (key, bearer(headers)?) {
+            (None, None) => Err(Error::new(MeshReason::CredentialsMissing, "this call needs an access token or an API key")),
+            (None, Some(token)) => Ok(Self::Token(token)),
+            (Some(key), None) if key.starts_with(PREFIX) && key.len() <= LONGEST_KEY => Ok(Self::Key(key)),
+            (Some(_), None) => Err(unusable()),
+            (Some(_), Some(_)) => {
+                Err(Error::new(MeshReason::CredentialsInvalid, "a call has an access token or an API key, not both"))
+            }
+        }
+    }
+
+    fn text(&self) -> &'h str {
+        match self {
+            Self::Token(text) | Self::Key(text) => text,
+        }
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) async fn call(
 ) -> Result<Call> {
     let arrival = &observation.arrival;
     front.limits.count_address(method, arrival.client, &arrival.standings).await?;
-    let authority = front.authenticator.authority(method, sent).await?;
+    let authority = front.authenticator.authority(method, sent, arrival.client).await?;
     if let Some(authority) = &authority {
         observation.principal = Some(authority.principal.to_string());
         front.limits.count_principal(method, &authority.principal, &arrival.standings).await?;

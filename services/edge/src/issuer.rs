@@ -28,9 +28,11 @@ use tokio::{
     time::Instant,
 };
 use uuid::Uuid;
-use weft_access::{EDGE, KeySet, UserToken};
-use weft_call::{Call, CallBuilder, Clock, Error, MeshReason, Principal, Result};
-use weft_contracts_auth::{AuthClient, Key, ListKeysRequest, ListRevocationsRequest, Revocation};
+use weft_access::{EDGE, KeySet};
+use weft_call::{Call, CallBuilder, Clock, Error, MeshReason, Principal, Result, ServiceAccount, TenantId};
+use weft_contracts_auth::{
+    AuthClient, AuthReason, ExchangeApiKeyRequest, Key, ListKeysRequest, ListRevocationsRequest, Revocation,
+};
 
 use crate::settings::Settings;
 
@@ -42,6 +44,14 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(100);
 const FIRST_WAIT: Duration = Duration::from_secs(3);
 /// Clocks differ: a token is believed for that much longer, so its revocation must be remembered as long.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
+
+/// Whose an API key is.
+#[derive(Debug)]
+pub(crate) struct ApiKeyHolder {
+    pub(crate) account: ServiceAccount,
+    /// When the key ends, if it does.
+    pub(crate) ends: Option<DateTime<Utc>>,
+}
 
 /// What the auth domain publishes.
 pub(crate) struct Issuer {
@@ -121,8 +131,29 @@ impl Issuer {
         self.keys_asked.try_lock().is_ok_and(|asked| asked.is_none_or(|at| at.elapsed() >= KEYS_INTERVAL))
     }
 
-    /// Refuses a token whose session has ended, and every token when that cannot be known.
-    pub(crate) async fn check_session(&self, token: &UserToken) -> Result<()> {
+    /// Whose an API key is, by its digest.
+    pub(crate) async fn exchange_key(&self, digest: [u8; 32]) -> Result<ApiKeyHolder> {
+        let request = ExchangeApiKeyRequest { digest: digest.to_vec().into() };
+        let told = match self.client.exchange_api_key(&self.own_call(), request).await {
+            Ok(reply) => reply.into_message(),
+            Err(error) if error.reason() == Some(AuthReason::ApiKeyInvalid) => {
+                return Err(Error::new(MeshReason::CredentialsInvalid, "no such API key is good"));
+            }
+            Err(error) => return Err(error),
+        };
+        let unreadable = || Error::internal("the auth domain told of an API key without id, tenant, role or time");
+        let id = |text: &str| Uuid::try_parse(text).map_err(|_| unreadable());
+        // `ROLE_STAFF` is `staff` in tokens.
+        let role = told.role().as_str_name().strip_prefix("ROLE_").map(str::to_ascii_lowercase);
+        let role = role.filter(|role| role != "unspecified").ok_or_else(unreadable)?;
+        let (id, tenant) = (id(&told.id)?, TenantId(id(&told.tenant_id)?));
+        let account = ServiceAccount { id, tenant, roles: [role].into(), epoch: 0 };
+        let ends = told.expire_time.as_ref().map(|time| instant(time).ok_or_else(unreadable)).transpose()?;
+        Ok(ApiKeyHolder { account, ends })
+    }
+
+    /// Refuses credentials whose session has ended, or whose key was revoked, and all of them when that cannot be known.
+    pub(crate) async fn check_session(&self, session: Uuid) -> Result<()> {
         let silent = || {
             let message = "it cannot be known now which sessions have ended";
             Error::new(MeshReason::UpstreamUnavailable, message).with_retry_after(Duration::from_secs(1))
@@ -133,8 +164,8 @@ impl Issuer {
         if at.elapsed() > self.staleness {
             return Err(silent());
         }
-        if self.revoked().sessions.contains_key(&token.user.session) {
-            return Err(Error::new(MeshReason::CredentialsInvalid, "the token's session has ended"));
+        if self.revoked().sessions.contains_key(&session) {
+            return Err(Error::new(MeshReason::CredentialsInvalid, "the session has ended, or the key was revoked"));
         }
         Ok(())
     }
@@ -185,10 +216,13 @@ fn key_set(listed: &[Key]) -> KeySet {
     keys
 }
 
+fn instant(time: &prost_types::Timestamp) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?)
+}
+
 fn read(revocation: &Revocation) -> Result<(Uuid, DateTime<Utc>)> {
     let session = Uuid::try_parse(&revocation.session_id);
-    let end =
-        revocation.expire_time.as_ref().and_then(|time| DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?));
+    let end = revocation.expire_time.as_ref().and_then(instant);
     match (session, end) {
         (Ok(session), Some(end)) => Ok((session, end)),
         _ => Err(Error::internal("the auth domain listed a revocation without session or time")),

@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 use weft_contracts_auth as contract;
 use weft_contracts_auth::{
-    AssignRoleRequest, Key, KeySet, ListKeysRequest, ListRevocationsRequest, ListRevocationsResponse, LoginRequest,
-    LoginResponse, LogoutRequest, RefreshRequest, RegisterRequest, Revocation, User,
+    AssignRoleRequest, AuthReason, CreateApiKeyRequest, CreateApiKeyResponse, ExchangeApiKeyRequest, ExchangeApiKeyResponse, Key,
+    KeySet, ListApiKeysRequest, ListApiKeysResponse, ListKeysRequest, ListRevocationsRequest, ListRevocationsResponse,
+    LoginRequest, LoginResponse, LogoutRequest, RefreshRequest, RegisterRequest, Revocation, RevokeApiKeyRequest, User,
 };
 use weft_mesh::{Call, Domain, Error, MeshReason, Reply, Result};
 
@@ -27,6 +28,7 @@ pub(crate) struct Issuer {
     silent: AtomicBool,
     keys_listed: AtomicUsize,
     revocations_listed: watch::Sender<usize>,
+    keys_exchanged: AtomicUsize,
 }
 
 struct Handler(Arc<Issuer>);
@@ -39,6 +41,7 @@ impl Issuer {
             silent: AtomicBool::default(),
             keys_listed: AtomicUsize::default(),
             revocations_listed: watch::Sender::default(),
+            keys_exchanged: AtomicUsize::default(),
         })
     }
 
@@ -60,6 +63,10 @@ impl Issuer {
 
     pub(crate) fn keys_listed(&self) -> usize {
         self.keys_listed.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn keys_exchanged(&self) -> usize {
+        self.keys_exchanged.load(Ordering::SeqCst)
     }
 
     /// Ends a session, and waits until the edge has taken notice.
@@ -131,6 +138,23 @@ impl contract::Auth for Handler {
 
     async fn assign_role(&self, _: &Call, _: AssignRoleRequest) -> Result<Reply<User>> {
         unused()
+    }
+
+    async fn create_api_key(&self, _: &Call, _: CreateApiKeyRequest) -> Result<Reply<CreateApiKeyResponse>> {
+        unused()
+    }
+
+    async fn list_api_keys(&self, _: &Call, _: ListApiKeysRequest) -> Result<Reply<ListApiKeysResponse>> {
+        unused()
+    }
+
+    async fn revoke_api_key(&self, _: &Call, _: RevokeApiKeyRequest) -> Result<Reply<()>> {
+        unused()
+    }
+
+    async fn exchange_api_key(&self, _: &Call, _: ExchangeApiKeyRequest) -> Result<Reply<ExchangeApiKeyResponse>> {
+        self.0.keys_exchanged.fetch_add(1, Ordering::SeqCst);
+        Err(Error::new(AuthReason::ApiKeyInvalid, "no such API key is good"))
     }
 
     async fn list_keys(&self, _: &Call, _: ListKeysRequest) -> Result<Reply<KeySet>> {

@@ -1,6 +1,7 @@
 //! The edge in front of a mesh: real HTTP, real mutual TLS, real transport.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod api_keys;
 mod authentication;
 mod caching;
 mod connections;

@@ -33,6 +33,12 @@ pub(crate) enum AuthError {
     TooBusy,
     #[error("the session was refreshed too often within seconds")]
     RefreshedTooOften,
+    #[error("the tenant has as many API keys as it may; revoke one that nobody needs")]
+    TooManyApiKeys,
+    #[error("no such API key is good")]
+    ApiKeyInvalid,
+    #[error("{0} must be a time to come")]
+    NotToCome(&'static str),
     #[error("{0} must be a UUID")]
     NotUuid(&'static str),
     #[error("an account cannot have the unspecified role")]
@@ -74,6 +80,9 @@ impl From<AuthError> for Error {
             AuthError::LastOwner => AuthReason::LastOwner,
             AuthError::TooBusy => return busy(&error, HASHES_RETRY),
             AuthError::RefreshedTooOften => return busy(&error, REFRESHES_RETRY),
+            AuthError::TooManyApiKeys => AuthReason::TooManyApiKeys,
+            AuthError::ApiKeyInvalid => AuthReason::ApiKeyInvalid,
+            AuthError::NotToCome(field) => return Self::invalid_field(field, "must be a time to come"),
             AuthError::NotUuid(field) => return Self::invalid_field(field, "must be a UUID"),
             AuthError::RoleUnspecified => return Self::invalid_field("role", "must be said"),
             AuthError::Mesh(error) => return error,

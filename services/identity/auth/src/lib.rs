@@ -3,11 +3,13 @@
 //! A person registers with an email address and a password, which is kept as an Argon2id hash. A
 //! login starts a session: short-lived access tokens, signed with Ed25519 so that the edge verifies
 //! them alone, and one refresh token at a time, which every refresh replaces. A session ends by its
-//! time, by a logout, or when an old refresh token is shown again.
+//! time, by a logout, or when an old refresh token is shown again. A program has an API key instead, which
+//! the edge has looked up here by its digest, and which lasts until it is revoked.
 //!
 //! Settings: the section `[auth]` of the configuration.
 
 mod access_token;
+mod api_key;
 mod email;
 mod error;
 mod hasher;

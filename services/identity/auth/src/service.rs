@@ -3,8 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weft_contracts_auth::{
-    self as contract, AssignRoleRequest, KeySet, ListKeysRequest, ListRevocationsRequest, ListRevocationsResponse, LoginRequest,
-    LoginResponse, LogoutRequest, RefreshRequest, RegisterRequest, Revocation, Role, User,
+    self as contract, AssignRoleRequest, CreateApiKeyRequest, CreateApiKeyResponse, ExchangeApiKeyRequest,
+    ExchangeApiKeyResponse, KeySet, ListApiKeysRequest, ListApiKeysResponse, ListKeysRequest, ListRevocationsRequest,
+    ListRevocationsResponse, LoginRequest, LoginResponse, LogoutRequest, RefreshRequest, RegisterRequest, Revocation,
+    RevokeApiKeyRequest, Role, User,
 };
 use weft_mesh::{
     Call, Reply, Result, TenantId,
@@ -253,6 +255,23 @@ impl contract::Auth for Auth {
         Ok(self.give_role(call, &request).await?.into())
     }
 
+    async fn create_api_key(&self, call: &Call, request: CreateApiKeyRequest) -> Result<Reply<CreateApiKeyResponse>> {
+        Ok(self.make_key(call, request).await?.into())
+    }
+
+    async fn list_api_keys(&self, call: &Call, _: ListApiKeysRequest) -> Result<Reply<ListApiKeysResponse>> {
+        Ok(self.keys_of_tenant(call).await?.into())
+    }
+
+    async fn revoke_api_key(&self, call: &Call, request: RevokeApiKeyRequest) -> Result<Reply<()>> {
+        self.revoke_key(call, &request).await?;
+        Ok(().into())
+    }
+
+    async fn exchange_api_key(&self, call: &Call, request: ExchangeApiKeyRequest) -> Result<Reply<ExchangeApiKeyResponse>> {
+        Ok(self.whose_key(call, &request).await?.into())
+    }
+
     async fn list_keys(&self, call: &Call, _: ListKeysRequest) -> Result<Reply<KeySet>> {
         let ring = self.keys.all(call).await?;
         let keys = ring.listed(call.now(), self.settings.access_token_ttl).map(crate::signing_key::SigningKey::jwk).collect();
@@ -268,5 +287,6 @@ fn parse_id(field: &'static str, text: &str) -> Result<Uuid, AuthError> {
     Uuid::parse_str(text).map_err(|_| AuthError::NotUuid(field))
 }
 
+mod api_keys;
 #[cfg(test)]
 mod tests;

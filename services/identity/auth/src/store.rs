@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
-use weft_contracts_auth::User;
+use weft_contracts_auth::{ApiKey, Role, User};
 use weft_mesh::store::{Read, StoreError, Tx, statements};
 
 use crate::{
@@ -56,6 +56,17 @@ statements! {
         "DELETE FROM revocations WHERE (tenant_id, session_id) IN \
          (SELECT tenant_id, session_id FROM revocations WHERE expire_time <= $1 LIMIT 500)";
 
+    INSERT_API_KEY =
+        "INSERT INTO api_keys (tenant_id, id, name, digest, role, creator_id, create_time, expire_time) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    COUNT_API_KEYS = "SELECT count(*) FROM api_keys WHERE tenant_id = $1";
+    LIST_API_KEYS =
+        "SELECT tenant_id, id, name, role, creator_id, create_time, expire_time FROM api_keys \
+         WHERE tenant_id = $1 ORDER BY id LIMIT 100";
+    DELETE_API_KEY = "DELETE FROM api_keys WHERE tenant_id = $1 AND id = $2";
+    system FIND_API_KEY =
+        "SELECT tenant_id, id, name, role, creator_id, create_time, expire_time FROM api_keys WHERE digest = $1";
+
     system LIST_SIGNING_KEYS = "SELECT number, seed, sign_from FROM signing_keys ORDER BY number LIMIT 100";
     system INSERT_SIGNING_KEY =
         "INSERT INTO signing_keys (number, seed, sign_from) VALUES ($1, $2, $3) ON CONFLICT (number) DO NOTHING";
@@ -85,6 +96,37 @@ impl UserRow {
             role: role::from_name(&self.role).ok_or(AuthError::RoleUnknown)?.into(),
             tenant_id: self.tenant_id.to_string(),
             create_time: Some(std::time::SystemTime::from(self.create_time).into()),
+        })
+    }
+}
+
+/// A key by which a program calls.
+#[derive(FromRow)]
+pub(crate) struct ApiKeyRow {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) role: String,
+    pub(crate) creator_id: Uuid,
+    pub(crate) create_time: DateTime<Utc>,
+    pub(crate) expire_time: Option<DateTime<Utc>>,
+}
+
+impl ApiKeyRow {
+    /// What its holder may do.
+    pub(crate) fn role(&self) -> Result<Role, AuthError> {
+        role::from_name(&self.role).ok_or(AuthError::RoleUnknown)
+    }
+
+    /// The key as others see it.
+    pub(crate) fn into_key(self) -> Result<ApiKey, AuthError> {
+        Ok(ApiKey {
+            role: self.role()?.into(),
+            id: self.id.to_string(),
+            name: self.name,
+            creator_id: self.creator_id.to_string(),
+            create_time: Some(std::time::SystemTime::from(self.create_time).into()),
+            expire_time: self.expire_time.map(|time| std::time::SystemTime::from(time).into()),
         })
     }
 }
