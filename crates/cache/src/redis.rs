@@ -65,6 +65,11 @@ impl Redis {
         Ok(Self { connection, outage: Arc::default(), scripts: Arc::new(scripts) })
     }
 
+    /// Whether Redis answers.
+    pub async fn ping(&self) -> Result<(), CacheError> {
+        self.ask(async |mut connection| redis::cmd("PING").query_async(&mut connection).await).await
+    }
+
     /// Asks Redis, unless it failed a moment ago.
     async fn ask<T: FromRedisValue, F>(&self, question: impl FnOnce(ConnectionManager) -> F) -> Result<T, CacheError>
     where

@@ -5,7 +5,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use secrecy::SecretString;
@@ -183,6 +183,18 @@ impl Databases {
         }
         pool.rotate(options);
         Ok(())
+    }
+
+    /// What time it is on the database's server; nothing where there is none.
+    pub async fn server_time(&self) -> Result<Option<SystemTime>, StoreError> {
+        let Kind::Postgres { pool, .. } = &self.kind else { return Ok(None) };
+        let options = pool.options();
+        let mut connection = postgres::connect(&options, self.settings.acquire_timeout).await?;
+        let seconds: f64 = sqlx::query_scalar("SELECT extract(epoch FROM clock_timestamp())::float8")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|source| StoreError::Unreachable { database: postgres::describe(&options), source })?;
+        Ok(Some(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds)))
     }
 
     /// Closes every connection, once the work on it is done.

@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
+use clap_complete::Shell;
 use uuid::Uuid;
 use weft_mesh::TopicPattern;
 
@@ -63,6 +64,12 @@ pub(crate) enum Command {
     },
     /// Show the configuration and where each value comes from, without secrets
     Config,
+    /// Look at everything that the configuration names, and tell what is wrong and what to do
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Issue and renew certificates, inside a pod of Kubernetes
     #[command(arg_required_else_help = false)]
     Certificates {
@@ -74,6 +81,18 @@ pub(crate) enum Command {
     Events {
         #[command(subcommand)]
         what: Events,
+    },
+    /// Write what completes this command line in a shell: `weft completions bash > /etc/bash_completion.d/weft`
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write the manual's pages, one for each command, for `man`
+    Manual {
+        /// The folder to write them to
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
     /// Write something to begin with
     #[command(arg_required_else_help = false)]
@@ -159,6 +178,11 @@ pub(crate) enum New {
     },
 }
 
+/// The command line of a binary of this name.
+pub(crate) fn command(program: &str) -> clap::Command {
+    Arguments::command().name(program.to_owned()).display_name(program).bin_name(program)
+}
+
 /// What a command line asks for.
 pub(crate) enum Asked {
     /// To do something.
@@ -169,8 +193,7 @@ pub(crate) enum Asked {
 
 /// Reads a command line, the program's name first.
 pub(crate) fn read(program: &str, line: Vec<OsString>) -> Result<Asked, Failure> {
-    let command = Arguments::command().display_name(program).bin_name(program);
-    let read = command.try_get_matches_from(line).and_then(|matches| Arguments::from_arg_matches(&matches));
+    let read = command(program).try_get_matches_from(line).and_then(|matches| Arguments::from_arg_matches(&matches));
     match read {
         Ok(arguments) => Ok(Asked::For(arguments)),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {

@@ -1,6 +1,6 @@
 //! What ends a command, as a sentence and an exit code.
 
-use std::{error::Error, io, process::ExitCode};
+use std::{error::Error, io, path::PathBuf, process::ExitCode};
 
 use weft_config::ConfigError;
 use weft_edge::EdgeError;
@@ -48,6 +48,8 @@ pub(crate) enum Failure {
     Records { domain: &'static str, source: weft_mesh::Error },
     #[error("{count} migrations are pending: run `{program} migrate`")]
     Pending { count: usize, program: String },
+    #[error("what is BAD above keeps weft from working: {count}")]
+    Unwell { count: usize },
     #[error(transparent)]
     Certificates(#[from] CertificatesError),
     #[error(transparent)]
@@ -56,6 +58,8 @@ pub(crate) enum Failure {
     Process(#[source] io::Error),
     #[error("the policies cannot be written as YAML: {0}")]
     Policy(serde_saphyr::ser::Error),
+    #[error("the manual cannot be written to {}", folder.display())]
+    Manual { folder: PathBuf, source: io::Error },
     #[error("the output cannot be written")]
     Output(#[source] io::Error),
 }
@@ -63,17 +67,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// The failure and its causes on one line.
     pub(crate) fn sentence(&self) -> String {
-        let mut sentence = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Some errors tell their cause themselves.
-            if !sentence.contains(&text) {
-                sentence = format!("{sentence}: {text}");
-            }
-            cause = error.source();
-        }
-        sentence.split_whitespace().collect::<Vec<_>>().join(" ")
+        sentence(self)
     }
 
     /// What the process ends with.
@@ -104,6 +98,21 @@ impl Failure {
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
+}
+
+/// An error and its causes on one line.
+pub(crate) fn sentence(error: &dyn Error) -> String {
+    let mut sentence = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some errors tell their cause themselves.
+        if !sentence.contains(&text) {
+            sentence = format!("{sentence}: {text}");
+        }
+        cause = error.source();
+    }
+    sentence.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! It gets the commands `up`, `serve`, `routes`, `graph`, `migrate`, `events`, `config`, `certificates` and `new domain`. A
+//! It gets the commands `up`, `serve`, `routes`, `graph`, `migrate`, `events`, `config`, `doctor`, `certificates` and `new domain`. A
 //! crate with a domain of its own needs `weft`, `sqlx` (whose macros name it) and `weft-codegen` for its build
 //! script; generated code stands on [`call`]. With the feature `testkit`, `weft::testkit` is a whole mesh
 //! inside a test. `weft new domain NAME` writes such a crate.
@@ -29,6 +29,7 @@
 mod arguments;
 mod certificates;
 mod configure;
+mod doctor;
 mod events;
 mod failure;
 mod front_door;

@@ -30,6 +30,12 @@ where
     })
 }
 
+/// Runs `work` to its end, without telemetry.
+pub(crate) fn bare(work: impl Future<Output = ()>) -> Result<(), Failure> {
+    runtime().map_err(Failure::Process)?.block_on(work);
+    Ok(())
+}
+
 /// One worker thread a core, which is Tokio's own default.
 fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().max_blocking_threads(MAX_BLOCKING_THREADS).thread_name("weft").enable_all().build()

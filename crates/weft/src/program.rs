@@ -1,12 +1,12 @@
 //! From a command line to what it asks for.
 
-use std::{ffi::OsString, io::Write, path::Path};
+use std::{ffi::OsString, fs, io::Write, path::Path};
 
 use weft_mesh::Domain;
 
 use crate::{
     arguments::{self, Arguments, Asked, Certificates, Command, New},
-    certificates, configure, events,
+    certificates, configure, doctor, events,
     failure::Failure,
     graph, migrate, new, process,
     routes::{self, Form},
@@ -27,10 +27,16 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
             let config = configure::load(&settings, &domains)?.loaded.config;
             graph::show(&domains, &config, format, out)
         }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut arguments::command(&program), &program, out);
+            Ok(())
+        }
+        Command::Manual { folder } => manual(&program, &folder),
         Command::Config => {
             let loaded = configure::load(&settings, &domains)?.loaded;
             write!(out, "{}", loaded.render()).map_err(Failure::Output)
         }
+        Command::Doctor { json } => doctor::run(&settings, &domains, Form::of_stdout(json), out),
         Command::Events { what } => {
             let config = configure::load(&settings, &domains)?.loaded.config;
             process::run(&config, &program, |_| events::run(&config, &domains, what, out))
@@ -62,6 +68,13 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
             process::run(&config, &names.join(","), |log| serve::some(configured, domains, &names, log))
         }
     }
+}
+
+/// Writes the manual's pages.
+fn manual(program: &str, folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(arguments::command(program), folder))
+        .map_err(|source| Failure::Manual { folder: folder.to_owned(), source })
 }
 
 /// What the binary is called, and how it was called, for commands that can be copied.

@@ -4,6 +4,7 @@
 mod certificates;
 mod chart;
 mod discovery;
+mod doctor;
 mod given;
 mod graph;
 mod migrating;
