@@ -19,7 +19,7 @@ pub(super) async fn look_at_port(what: &str, setting: &str, address: SocketAddr,
             findings.warning(what, format!("{address} is in use"), format!("good if weft runs there; else set {setting}"));
         }
         Err(error) => {
-            findings.bad(what, format!("{address}: {error}"), format!("set {setting}, or the address that goes with it"))
+            findings.bad(what, format!("{address}: {error}"), format!("set {setting}, or the address that goes with it"));
         }
     }
 }
