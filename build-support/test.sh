@@ -35,7 +35,7 @@ greeter() {
     cargo_test --manifest-path examples/greeter/Cargo.toml
 }
 
-tools_install consul curl jq grpcurl postgresql redis || exit
+tools_install consul curl jq grpcurl kafka nats postgresql rabbitmq redis || exit
 servers_start_postgresql || exit
 servers_start_redis || exit
 

@@ -2,7 +2,7 @@
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
 #   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny consul curl envoy grpcio grpcurl hadolint helm jq just
-#                                           postgresql python3-yaml redis shellcheck systemd
+#                                           kafka nats postgresql python3-yaml rabbitmq redis shellcheck systemd
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -124,6 +124,44 @@ tools_install_envoy() {
     tools_place envoy "$ENVOY_VERSION"
 }
 
+# Its jars, as Maven has them, and a program that runs a class of theirs: `kafka kafka.Kafka server.properties`.
+tools_install_kafka() {
+    tools_program java >/dev/null || tools_debian default-jre-headless || return
+    tools_have kafka "$KAFKA_VERSION" && return
+    tools_program mvn >/dev/null || tools_debian maven || return
+    local partial="$tools_folder/kafka-$KAFKA_VERSION.partial"
+    echo "tools: installing kafka $KAFKA_VERSION"
+    rm -rf "$partial"
+    mkdir -p "$partial/bin"
+    cat >"$partial/pom.xml" <<EOF
+<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>weft</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>$KAFKA_VERSION</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-simple</artifactId>
+      <version>$KAFKA_SLF4J_VERSION</version>
+    </dependency>
+  </dependencies>
+</project>
+EOF
+    (cd "$partial" && mvn -q -B dependency:copy-dependencies -DoutputDirectory=lib) || return
+    cat >"$partial/bin/kafka" <<'EOF'
+#!/bin/sh
+exec java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$(dirname "$(readlink -f "$0")")/../lib/*" "$@"
+EOF
+    chmod +x "$partial/bin/kafka"
+    tools_place kafka "$KAFKA_VERSION"
+}
+
 # Debian 11's package, unpacked and not installed: later releases of Debian have none. It is found and checked by an index
 # of its own, so that the machine's is left alone.
 tools_install_consul() {
@@ -173,6 +211,8 @@ tools_program() {
 
 tools_install_curl() { tools_program curl || tools_debian curl; }
 tools_install_jq() { tools_program jq || tools_debian jq; }
+tools_install_nats() { tools_program nats-server || tools_debian nats-server; }
+tools_install_rabbitmq() { tools_program rabbitmq-server || tools_debian rabbitmq-server; }
 tools_install_redis() { tools_program redis-server || tools_debian redis-server; }
 # For the system's own Python, whatever else is on the PATH.
 tools_install_python3-yaml() { /usr/bin/python3 -c 'import yaml' 2>/dev/null || tools_debian python3-yaml; }

@@ -2,7 +2,8 @@
 # Kills processes amid events and counts what was lost, doubled or swapped; build-support/crash-events says how.
 #
 #   bash build-support/scenarios/crash-events.sh sqlite [OPTION...]       all in one process; options such as --kills 50
-#   bash build-support/scenarios/crash-events.sh postgresql [OPTION...]   processes of their own, Redis and PostgreSQL, all killed
+#   bash build-support/scenarios/crash-events.sh postgresql [OPTION...]   processes of their own, Redis and PostgreSQL, all killed;
+#                                                                         --carrier nats, rabbitmq or kafka instead of Redis
 #   bash build-support/scenarios/crash-events.sh sabotage                 builds that break one promise each
 #
 # `sabotage` passes when each broken promise was seen: it shows that the other two can fail.

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use crate::{Arguments, CrashError, Result, Role, audit, database, records::Records};
+use crate::{Arguments, CrashError, Result, Role, audit, carrier::CarrierServer, database, records::Records};
 
 /// How long the changes may take.
 const CHANGES_LIMIT: Duration = Duration::from_mins(5);
@@ -19,7 +19,7 @@ const CHANGES_LIMIT: Duration = Duration::from_mins(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Process(usize),
-    Redis,
+    Carrier,
     Postgres,
 }
 
@@ -27,7 +27,7 @@ enum Target {
 struct House<'a> {
     arguments: &'a Arguments,
     folder: PathBuf,
-    redis: Option<weft_test_redis::Server>,
+    carrier: Option<CarrierServer>,
     processes: Vec<(Role, Child)>,
 }
 
@@ -62,12 +62,12 @@ struct Struck {
 
 impl<'a> House<'a> {
     fn open(arguments: &'a Arguments, folder: &Path) -> Result<Self> {
-        let redis = arguments.database_url.as_ref().map(|_| weft_test_redis::Server::durable()).transpose()?;
-        let roles: &[Role] = match &redis {
+        let carrier = arguments.database_url.as_ref().map(|_| CarrierServer::start(arguments.carrier)).transpose()?;
+        let roles: &[Role] = match &carrier {
             Some(_) => &[Role::Publish, Role::Relay, Role::Relay, Role::Consume, Role::Consume],
             None => &[Role::All],
         };
-        let mut house = Self { arguments, folder: folder.to_owned(), redis, processes: Vec::new() };
+        let mut house = Self { arguments, folder: folder.to_owned(), carrier, processes: Vec::new() };
         for role in roles {
             let child = house.spawn(*role)?;
             house.processes.push((*role, child));
@@ -87,8 +87,8 @@ impl<'a> House<'a> {
         if let Some(url) = &self.arguments.database_url {
             command.arg("--database-url").arg(url);
         }
-        if let Some(redis) = &self.redis {
-            command.arg("--redis").arg(redis.address());
+        if let Some(carrier) = &self.carrier {
+            command.arg("--carrier-url").arg(carrier.address());
         }
         Ok(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?)
     }
@@ -98,6 +98,10 @@ impl<'a> House<'a> {
         let (changes, kills) = (self.arguments.changes, self.arguments.kills);
         let (mut struck, end) = (Vec::new(), Instant::now() + CHANGES_LIMIT);
         let mut inside = 0;
+        self.wait_for_first_effect(records, end).await?;
+        if let Some(carrier) = &mut self.carrier {
+            carrier.rest()?;
+        }
         for kill in 0..kills {
             self.wait(records, kill * changes / (kills + 1), end).await?;
             tokio::time::sleep(Duration::from_millis(random.u64(20..250))).await;
@@ -105,7 +109,7 @@ impl<'a> House<'a> {
             inside += usize::from(self.hit(target).await?);
             struck.push(match target {
                 Target::Process(index) => format!("{:?}", self.processes[index].0).to_lowercase(),
-                Target::Redis => "redis".to_owned(),
+                Target::Carrier => format!("{:?}", self.arguments.carrier).to_lowercase(),
                 Target::Postgres => "postgresql".to_owned(),
             });
         }
@@ -119,6 +123,17 @@ impl<'a> House<'a> {
             }
         }
         Ok(Struck { by_target, inside })
+    }
+
+    /// Waits until the carrier has carried something: all that it needs is there.
+    async fn wait_for_first_effect(&self, records: &Records, end: Instant) -> Result<()> {
+        while Records::count(&records.mail).await? == 0 {
+            if Instant::now() > end {
+                return Err(CrashError::TooSlow { made: 0, planned: self.arguments.changes });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 
     /// Waits until so many changes are made.
@@ -140,7 +155,7 @@ impl<'a> House<'a> {
 
     fn choose(&self, random: &mut fastrand::Rng) -> Target {
         let mut targets: Vec<_> = (0..self.processes.len()).map(Target::Process).collect();
-        targets.extend(self.redis.as_ref().map(|_| Target::Redis));
+        targets.extend(self.carrier.as_ref().map(|_| Target::Carrier));
         targets.extend(self.arguments.restart_postgres.as_ref().map(|_| Target::Postgres));
         targets[random.usize(..targets.len())]
     }
@@ -163,10 +178,10 @@ impl<'a> House<'a> {
                 self.processes[index].1 = self.spawn(self.processes[index].0)?;
                 Ok(inside)
             }
-            Target::Redis => {
+            Target::Carrier => {
                 let inside = database::is_written(url.as_deref(), &folder).await?;
-                if let Some(redis) = &mut self.redis {
-                    redis.restart()?;
+                if let Some(carrier) = &mut self.carrier {
+                    carrier.restart()?;
                 }
                 Ok(inside)
             }

@@ -21,6 +21,8 @@ pub(crate) enum CrashError {
     Pattern(#[from] weft_call::TopicPatternError),
     #[error("{0}")]
     Redis(#[from] weft_test_redis::TestRedisError),
+    #[error("{0}")]
+    CarrierServer(#[from] weft_test_carriers::TestCarrierError),
     #[error("the restart of PostgreSQL failed: {0}")]
     Restart(String),
     #[error("a process ended by itself; its log is {0:?}")]

@@ -9,6 +9,7 @@
 //! Exit status: 0 if the promises were kept, 1 if one was broken, 2 if the run says nothing about them.
 
 mod audit;
+mod carrier;
 mod database;
 mod drive;
 mod error;
@@ -19,7 +20,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum};
 
-use crate::error::CrashError;
+use crate::{carrier::CarrierKind, error::CrashError};
 
 /// Kills processes amid events and counts what was lost, doubled or swapped.
 #[derive(Clone, Debug, Parser)]
@@ -48,9 +49,12 @@ pub(crate) struct Arguments {
     /// Where it keeps its files.
     #[arg(long, hide = true, default_value = ".")]
     pub(crate) folder: PathBuf,
-    /// The carrier; in process without it.
+    /// What carries events between processes, if there is a database that they share.
+    #[arg(long, value_enum, default_value_t = CarrierKind::Redis)]
+    pub(crate) carrier: CarrierKind,
+    /// The carrier's address; in process without it.
     #[arg(long, hide = true)]
-    pub(crate) redis: Option<String>,
+    pub(crate) carrier_url: Option<String>,
 }
 
 /// What a process does.

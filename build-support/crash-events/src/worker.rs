@@ -5,7 +5,7 @@ use std::{fs::OpenOptions, io::Write, path::Path, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weft_call::{Clock, Error};
-use weft_events::{Carrier, Consumer, InProcess, Redis, Relay};
+use weft_events::{Carrier, Consumer, InProcess, Relay};
 use weft_store::{Store, Tx};
 use weft_telemetry::Metrics;
 
@@ -30,8 +30,8 @@ pub(crate) fn answers(folder: &Path) -> std::path::PathBuf {
 pub(crate) async fn run(role: Role, arguments: &Arguments) -> Result<()> {
     let records = open(arguments).await;
     let handler = handler()?;
-    let carrier: Arc<dyn Carrier> = match &arguments.redis {
-        Some(address) => Arc::new(Redis::new(&address.clone().into())?),
+    let carrier: Arc<dyn Carrier> = match &arguments.carrier_url {
+        Some(address) => weft_events::connect(&address.clone().into(), "weft", [("mail", vec![handler.pattern.clone()])])?,
         None => Arc::new(InProcess::new([("mail", vec![handler.pattern.clone()])])),
     };
     let (clock, metrics, stop) = (Clock::system(), Metrics::new(), CancellationToken::new());

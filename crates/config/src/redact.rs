@@ -2,8 +2,22 @@
 
 use url::Url;
 
-/// An address without its credentials and parameters; other text as it is.
+/// An address, or several parted by commas, without credentials and parameters; other text as it is.
 pub(crate) fn url(text: &str) -> String {
+    // A comma that no address follows may be part of a password.
+    let next =
+        text.match_indices(',').find(|(at, _)| text[at + 1..].find("://").is_some_and(|end| is_scheme(&text[at + 1..][..end])));
+    match next {
+        Some((at, _)) => format!("{},{}", one(&text[..at]), url(&text[at + 1..])),
+        None => one(text),
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase())
+}
+
+fn one(text: &str) -> String {
     let Ok(url) = Url::parse(text) else { return without_credentials(text) };
     if url.cannot_be_a_base() || (url.username().is_empty() && url.password().is_none() && url.query().is_none()) {
         return without_credentials(text);

@@ -32,7 +32,7 @@ use weft_store::{Store, Tx, statements};
 use weft_telemetry::{Metrics, end_server_span, event_span, within};
 
 use crate::{
-    Carrier, Envelope, Subscription, deferred,
+    Carrier, Envelope, Positions, Subscription, deferred,
     lease::{Ended, MEASURE, Work},
 };
 
@@ -140,7 +140,8 @@ impl Consumer {
     async fn turn(&self, fence: i64) -> Result<Infallible, Ended> {
         let patterns = self.handlers.iter().map(|handler| handler.pattern.clone()).collect();
         let consumer = self.work.store.domain();
-        let subscription = Subscription { consumer, patterns, sources: self.sources.clone(), fence };
+        let positions = Positions::new(self.work.clone(), fence);
+        let subscription = Subscription { consumer, patterns, sources: self.sources.clone(), fence, positions };
         let mut source = self.carrier.subscribe(subscription).await?;
         let turn = Turn { consumer: self, fence, has_deferred: AtomicBool::new(false) };
         turn.look_for_deferred().await?;

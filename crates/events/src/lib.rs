@@ -27,18 +27,28 @@ mod consumer;
 pub mod deferred;
 mod envelope;
 mod in_process;
+mod kafka;
 mod lease;
 pub mod log;
+mod nats;
+mod positions;
+mod rabbitmq;
+mod reader;
 mod redis;
 mod relay;
 #[cfg(feature = "sabotage")]
 mod sabotage;
+mod tls;
 
-pub use carrier::{Carrier, CarrierError, Source, Subscription};
+pub use carrier::{Carrier, CarrierError, Source, Subscription, connect};
 pub use consumer::{Consumer, Handle, Handler, expire_handled};
 pub use envelope::{ENVELOPE_LIMIT, Envelope, EnvelopeError};
 pub use in_process::InProcess;
+pub use kafka::Kafka;
 pub use lease::LEASE;
+pub use nats::Nats;
+pub use positions::Positions;
+pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 pub use relay::Relay;
 use weft_store::{SchemaPart, migrations};
@@ -49,6 +59,7 @@ pub fn schema_part() -> SchemaPart {
         .migrations(migrations!())
         .statements(lease::STATEMENTS)
         .statements(log::STATEMENTS)
+        .statements(positions::STATEMENTS)
         .statements(relay::STATEMENTS)
         .statements(consumer::STATEMENTS)
         .statements(deferred::STATEMENTS)

@@ -21,14 +21,11 @@ use redis::{
 use secrecy::{ExposeSecret, SecretString};
 use weft_call::BoxFuture;
 
-use crate::{Carrier, CarrierError, Envelope, Source, Subscription};
+use crate::{
+    Carrier, CarrierError, Envelope, Source, Subscription,
+    carrier::{ANSWER_LIMIT, BATCH, KEPT},
+};
 
-/// Entries that a stream keeps, about.
-const KEPT: usize = 1_000_000;
-/// Entries that are read at once.
-const BATCH: usize = 128;
-/// How long an answer may take beyond what it was asked to wait.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The stream of a source.
@@ -60,7 +57,7 @@ impl Redis {
     /// The server at an address such as `redis://user:password@host:6379/0`. It is reached when it is
     /// first needed.
     pub fn new(address: &SecretString) -> Result<Self, CarrierError> {
-        let client = Client::open(address.expose_secret()).map_err(|_| CarrierError::RedisAddress)?;
+        let client = Client::open(address.expose_secret()).map_err(|_| CarrierError::Address)?;
         let sender = ConnectionManager::new_lazy_with_config(client.clone(), settings()).map_err(CarrierError::Redis)?;
         Ok(Self { client, sender })
     }

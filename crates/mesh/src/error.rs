@@ -86,7 +86,7 @@ pub enum StartError {
     #[error(transparent)]
     Carrier(#[from] CarrierError),
     /// Who publishes and who handles an event are in two processes, and nothing carries it.
-    #[error("{topic} goes from {publisher} to {consumer}, only one of which is in this process: set redis.url")]
+    #[error("{topic} goes from {publisher} to {consumer}, only one of which is in this process: set events.url")]
     EventsInProcess {
         /// The event's topic.
         topic: &'static str,

@@ -145,6 +145,6 @@ async fn events_that_leave_the_process_need_a_carrier() {
     runtime.subscriptions = weft_mesh::subscriptions(&elsewhere);
     let error = runtime.start().await.map(drop).unwrap_err();
     assert!(matches!(error, StartError::EventsInProcess { .. }));
-    let told = "events.product.created goes from catalog to ear, only one of which is in this process: set redis.url";
+    let told = "events.product.created goes from catalog to ear, only one of which is in this process: set events.url";
     assert_eq!(error.to_string(), told);
 }

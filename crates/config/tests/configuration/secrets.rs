@@ -1,6 +1,7 @@
 //! No secret is shown: not by `Debug`, not by the rendered configuration, not by an error.
 
 use crate::given::{environment, refusal_of_file, refusal_of_variable};
+use secrecy::ExposeSecret;
 use weft_config::Config;
 
 const SECRET: &str = "hunter2";
@@ -11,6 +12,7 @@ fn debug_and_render_hide_secrets() {
         ("DATABASE_URL", "postgres://app:hunter2@db:5433/weft?options=hunter2"),
         ("WEFT_DATABASE_MIGRATION_URL", "postgres://hunter2@db/weft"),
         ("REDIS_URL", "redis://:hunter2@cache/1"),
+        ("WEFT_EVENTS_URL", "nats://hunter2@one:4222,nats://app:hunter2@two,nats://three"),
         ("CONSUL_HTTP_TOKEN", "hunter2"),
         ("WEFT_DOMAINS_PAYMENTS_KEY", "hunter2"),
     ]))
@@ -22,6 +24,7 @@ fn debug_and_render_hide_secrets() {
     assert!(text.contains("database.url = \"postgres://app:***@db:5433/weft?***\"  # DATABASE_URL; changes in user and password while the process runs\n"), "{text}");
     assert!(text.contains("database.migration_url = \"postgres://***@db/weft\"  # WEFT_DATABASE_MIGRATION_URL\n"));
     assert!(text.contains("redis.url = \"redis://:***@cache/1\"  # REDIS_URL\n"), "{text}");
+    assert!(text.contains("events.url = \"nats://***@one:4222,nats://app:***@two,nats://three\"  # WEFT_EVENTS_URL\n"), "{text}");
     assert!(text.contains("consul.token = ***  # CONSUL_HTTP_TOKEN; changes while the process runs\n"), "{text}");
     assert!(text.contains("domains.payments.key = ***  # WEFT_DOMAINS_PAYMENTS_KEY\n"), "{text}");
     assert!(text.contains("edge.port = 8080  # default\n"), "{text}");
@@ -37,6 +40,33 @@ fn an_error_about_a_secret_does_not_hold_it() {
          (postgres://user:password@host:port/database)"
     );
     assert!(!refusal_of_file("[redis]\nurl = \"hunter2\"\n").contains(SECRET));
+}
+
+#[test]
+fn a_carrier_of_events_is_named_by_addresses_of_one_kind() {
+    for good in [
+        "redis://cache",
+        "rediss://:a%2Cb@cache:6380/1",
+        "amqps://mq/mesh",
+        "nats://a:4222,nats://b:4222",
+        "kafka://a,kafka://b:1",
+    ] {
+        let loaded = Config::load(&environment(&[("WEFT_EVENTS_URL", good)])).unwrap();
+        assert_eq!(loaded.config.events.url.as_ref().map(ExposeSecret::expose_secret), Some(good));
+    }
+    for bad in
+        ["hunter2", "http://hunter2@x", "nats://", "amqp://a,amqp://b", "nats://hunter2@a,kafka://b", "kafka://a,", "kafka://a,b"]
+    {
+        let refusal = refusal_of_variable("WEFT_EVENTS_URL", bad);
+        assert!(
+            refusal.starts_with("WEFT_EVENTS_URL: events.url: the value is not the address of a carrier"),
+            "{bad}: {refusal}"
+        );
+        assert!(!refusal.contains(SECRET), "{refusal}");
+    }
+    for bad in ["", "Weft", "a.b", "a b"] {
+        assert!(refusal_of_variable("WEFT_EVENTS_NAMESPACE", bad).contains("a name of at most 63"), "{bad}");
+    }
 }
 
 #[test]

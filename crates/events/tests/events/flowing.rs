@@ -61,7 +61,7 @@ async fn what_was_published_before_anybody_listened_is_handled(house: House) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_subscribes_to_a_topic_gets_no_other() {
-    for by in [By::InProcess, By::Redis] {
+    for by in By::ALL {
         let house = House::with(Backend::Sqlite, by, vec!["events.thing.ended"]).await;
         let (_relay, _consumer) = (house.relay(), house.consumer());
         let tenant = tenant();

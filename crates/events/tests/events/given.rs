@@ -15,9 +15,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weft_call::{Call, CallBuilder, Clock, Error, Event, EventContract, MeshReason, Principal, Scope, TenantId, TopicPattern};
-use weft_events::{Carrier, Consumer, Handle, Handler, InProcess, Redis, Relay};
+use weft_events::{Carrier, Consumer, Handle, Handler, InProcess, Relay};
 use weft_store::{Databases, DomainSchema, Migrations, Read, Settings, Store, Tx, sqlx, statements};
 use weft_telemetry::Metrics;
+use weft_test_carriers::Kind;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("tests/events/migrations");
 
@@ -77,6 +78,13 @@ pub(crate) enum Backend {
 pub(crate) enum By {
     InProcess,
     Redis,
+    Nats,
+    RabbitMq,
+    Kafka,
+}
+
+impl By {
+    pub(crate) const ALL: [Self; 5] = [Self::InProcess, Self::Redis, Self::Nats, Self::RabbitMq, Self::Kafka];
 }
 
 /// Runs a behaviour on both databases and by every carrier.
@@ -84,8 +92,14 @@ macro_rules! everywhere {
     ($($name:ident),+ $(,)?) => {
         $crate::given::everywhere! { @ sqlite_in_process Sqlite InProcess: $($name),+ }
         $crate::given::everywhere! { @ sqlite_redis Sqlite Redis: $($name),+ }
+        $crate::given::everywhere! { @ sqlite_nats Sqlite Nats: $($name),+ }
+        $crate::given::everywhere! { @ sqlite_rabbitmq Sqlite RabbitMq: $($name),+ }
+        $crate::given::everywhere! { @ sqlite_kafka Sqlite Kafka: $($name),+ }
         $crate::given::everywhere! { @ postgres_in_process Postgres InProcess: $($name),+ }
         $crate::given::everywhere! { @ postgres_redis Postgres Redis: $($name),+ }
+        $crate::given::everywhere! { @ postgres_nats Postgres Nats: $($name),+ }
+        $crate::given::everywhere! { @ postgres_rabbitmq Postgres RabbitMq: $($name),+ }
+        $crate::given::everywhere! { @ postgres_kafka Postgres Kafka: $($name),+ }
     };
     (@ $module:ident $backend:ident $by:ident: $($name:ident),+) => {
         mod $module {
@@ -136,7 +150,10 @@ pub(crate) struct House {
     pub(crate) metrics: Metrics,
     pub(crate) trouble: Arc<Trouble>,
     pub(crate) patterns: Vec<&'static str>,
-    pub(crate) redis: Option<SecretString>,
+    /// Of the carrier, unless that is in process.
+    pub(crate) address: Option<SecretString>,
+    /// Begins every name at a carrier that others use too.
+    pub(crate) namespace: String,
     _server: Option<weft_test_redis::Server>,
     _folder: TempDir,
 }
@@ -155,16 +172,23 @@ impl House {
     }
 
     pub(crate) async fn with(backend: Backend, by: By, patterns: Vec<&'static str>) -> Self {
-        let redis = match by {
+        let shared = |kind| Some(weft_test_carriers::address(kind).unwrap_or_else(|error| panic!("{error}")));
+        let mut server = None;
+        let address = match by {
             By::InProcess => None,
-            By::Redis => Some(weft_test_redis::Server::start().unwrap_or_else(|error| panic!("{error}"))),
+            By::Redis => {
+                let started = weft_test_redis::Server::start().unwrap_or_else(|error| panic!("{error}"));
+                Some(server.insert(started).address())
+            }
+            By::Nats => shared(Kind::Nats),
+            By::RabbitMq => shared(Kind::RabbitMq),
+            By::Kafka => shared(Kind::Kafka),
         };
-        let address = redis.as_ref().map(|server| SecretString::from(server.address()));
-        Self { _server: redis, ..Self::at(backend, address, patterns).await }
+        Self { _server: server, ..Self::at(backend, address.map(SecretString::from), patterns).await }
     }
 
-    /// With the Redis at an address, or in process.
-    pub(crate) async fn at(backend: Backend, redis: Option<SecretString>, patterns: Vec<&'static str>) -> Self {
+    /// With the carrier at an address, or in process.
+    pub(crate) async fn at(backend: Backend, address: Option<SecretString>, patterns: Vec<&'static str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::sqlite(folder.path());
         settings.max_connections = 12;
@@ -178,13 +202,14 @@ impl House {
             databases.migrate(&schema(domain)).await.unwrap();
             stores.push(databases.store(&schema(domain)).await.unwrap());
         }
-        let carrier: Arc<dyn Carrier> = match &redis {
-            None => Arc::new(InProcess::new([("mail", parsed(&patterns))])),
-            Some(address) => Arc::new(Redis::new(address).unwrap()),
+        let (namespace, consumers) = (format!("test-{}", Uuid::now_v7().simple()), [("mail", parsed(&patterns))]);
+        let carrier: Arc<dyn Carrier> = match &address {
+            None => Arc::new(InProcess::new(consumers)),
+            Some(address) => weft_events::connect(address, &namespace, consumers).unwrap(),
         };
         let (mail, shop) = (stores.pop().unwrap(), stores.pop().unwrap());
         let (clock, metrics, trouble) = (Clock::system(), Metrics::new(), Arc::default());
-        Self { shop, mail, carrier, clock, metrics, trouble, patterns, redis, _server: None, _folder: folder }
+        Self { shop, mail, carrier, clock, metrics, trouble, patterns, address, namespace, _server: None, _folder: folder }
     }
 
     /// Starts a relay for `shop`, as one process would.
@@ -209,6 +234,12 @@ impl House {
             let event = Stepped { what: what.to_owned(), step };
             self.shop.transact(&call(tenant), async |tx: Tx| Ok(tx.publish(&event).await?)).await.unwrap();
         }
+    }
+
+    /// Waits until the carrier has all that was published.
+    pub(crate) async fn settled(&self) {
+        let sent = async || weft_events::log::backlog(&self.shop, &system()).await.unwrap().count == 0;
+        until("all is sent", sent).await;
     }
 
     /// The steps of each thing whose effects are there, in the order in which they came.

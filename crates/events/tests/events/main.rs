@@ -5,6 +5,8 @@
 mod given;
 
 mod flowing;
+mod keeping;
+mod killing;
 mod parking;
 mod redis;
 mod relaying;

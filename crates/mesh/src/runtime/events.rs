@@ -4,23 +4,23 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use weft_call::{Clock, Contract, TopicPattern};
 use weft_config::Config;
-use weft_events::{Carrier, Consumer, Handler, InProcess, Redis, Relay};
+use weft_events::{Carrier, Consumer, Handler, InProcess, Relay};
 use weft_store::Store;
 use weft_telemetry::Metrics;
 
 use super::Tasks;
 use crate::{Domain, StartError};
 
-/// Carries events as the configuration says: by Redis, or among the domains of this process if all that
-/// publish and handle the same events are here.
+/// Carries events as the configuration says: by `events.url`, by Redis, or among the domains of this process if all
+/// that publish and handle the same events are here.
 pub(super) fn carrier(
     config: &Config,
     domains: &[Domain],
     contracts: &[&'static Contract],
     subscriptions: &[(&'static str, Vec<TopicPattern>)],
 ) -> Result<Arc<dyn Carrier>, StartError> {
-    if let Some(address) = &config.redis.url {
-        return Ok(Arc::new(Redis::new(address)?));
+    if let Some(address) = config.events.url.as_ref().or(config.redis.url.as_ref()) {
+        return Ok(weft_events::connect(address, &config.events.namespace, subscriptions.iter().cloned())?);
     }
     let is_here = |name: &str| domains.iter().any(|domain| domain.name() == name);
     for event in contracts.iter().flat_map(|contract| contract.events) {

@@ -39,6 +39,17 @@ pub(super) fn render(domains: &[Domain], config: &Config, edges: &[Edge]) -> Res
     Ok(format!("{HEAD}---\n{}", documents.join("---\n")))
 }
 
+/// The port that a carrier of events listens on unless its address says otherwise.
+fn carrier_port(scheme: &str) -> u16 {
+    match scheme {
+        "nats" | "tls" => 4222,
+        "amqp" => 5672,
+        "amqps" => 5671,
+        "kafka" | "kafkas" => 9092,
+        _ => 6379,
+    }
+}
+
 /// Which ports are which, where they do not change from start to start.
 struct Ports {
     domains: Vec<(&'static str, u16)>,
@@ -62,6 +73,7 @@ impl Ports {
         ]
         .into_iter()
         .flatten()
+        .chain(config.events.addresses().iter().map(|url| port(url, carrier_port(url.scheme()))))
         .collect();
         below.sort_unstable();
         below.dedup();
