@@ -78,6 +78,10 @@ proof:
 chart-domains:
     cargo run --locked --quiet -- routes --json | jq '{domains}' > k8s/chart/weft/domains.json
 
+# Write Grafana's dashboards, which the chart carries, from what the binary says of its contracts.
+dashboards:
+    cargo run --locked --quiet -- routes --json | python3 build-support/observability/dashboards.py k8s/chart/weft/dashboards
+
 # Write plain manifests of the chart, for those without Helm: `just manifests domains` for a Deployment a domain.
 manifests form="one":
     helm template weft k8s/chart/weft --kube-version 1.34.0 --set form={{ form }}

@@ -58,6 +58,7 @@ step "kill -9 amid events by Redis and PostgreSQL" bash build-support/scenarios/
 step "a broken promise of events is caught" bash build-support/scenarios/crash-events.sh sabotage
 step "a mesh of processes that is being broken" bash build-support/scenarios/mesh.sh whole
 step "broken guarantees of a mesh are caught" bash build-support/scenarios/mesh.sh sabotage none no-retries no-patience
+step "dashboards and alerts" bash build-support/scenarios/dashboards.sh
 step "a domain in Python joins" bash build-support/scenarios/python-join.sh
 
 steps_close

@@ -2,7 +2,8 @@
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
 #   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny consul curl envoy grpcio grpcurl hadolint helm jq just
-#                                           kafka nats postgresql python3-yaml rabbitmq redis shellcheck systemd
+#                                           kafka nats postgresql prometheus python3-yaml rabbitmq redis shellcheck
+#                                           systemd
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -213,6 +214,7 @@ tools_install_curl() { tools_program curl || tools_debian curl; }
 tools_install_jq() { tools_program jq || tools_debian jq; }
 tools_install_nats() { tools_program nats-server || tools_debian nats-server; }
 tools_install_rabbitmq() { tools_program rabbitmq-server || tools_debian rabbitmq-server; }
+tools_install_prometheus() { { tools_program prometheus && tools_program promtool; } || tools_debian prometheus; }
 tools_install_redis() { tools_program redis-server || tools_debian redis-server; }
 # For the system's own Python, whatever else is on the PATH.
 tools_install_python3-yaml() { /usr/bin/python3 -c 'import yaml' 2>/dev/null || tools_debian python3-yaml; }
