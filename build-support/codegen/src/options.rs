@@ -98,6 +98,7 @@ pub(crate) enum Audit {
     Unspecified = 0,
     Read = 1,
     Write = 2,
+    WriteAndRefused = 3,
 }
 
 /// `weft.mesh.v1.Event`

@@ -141,6 +141,7 @@ impl Generator<'_> {
             Audit::Unspecified => quote!(None),
             Audit::Read => quote!(Read),
             Audit::Write => quote!(Write),
+            Audit::WriteAndRefused => quote!(WriteAndRefused),
         };
         quote! {
             system: #system,

@@ -20,7 +20,14 @@ use crate::{
 /// Who asks, for whom, until when, and in which trace. It is passed, never global; an outgoing client
 /// takes it, so that nothing is forgotten on the way. Cloning it is cheap.
 #[derive(Clone, Debug)]
-pub struct Call(Arc<CallBuilder>, Arc<AtomicBool>);
+pub struct Call(Arc<CallBuilder>, Arc<Done>);
+
+/// What became of a call so far, in any of its clones.
+#[derive(Debug, Default)]
+struct Done {
+    has_written: AtomicBool,
+    is_audited: AtomicBool,
+}
 
 /// Within its minute, whoever holds an assertion acts as the principal: it is kept out of logs.
 impl fmt::Debug for CallBuilder {
@@ -51,6 +58,8 @@ pub struct CallBuilder {
     pub deadline: Option<Deadline>,
     /// On whose account.
     pub principal: Principal,
+    /// For whom a job or saga acts, as [`Principal`] is written: it is told, and grants nothing.
+    pub on_behalf_of: Option<Arc<str>>,
     /// What the principal may do in this domain.
     pub permissions: Permissions,
     /// The domain that called, as its certificate proves; `None` for jobs and in unit tests.
@@ -91,6 +100,7 @@ impl CallBuilder {
             trace: TraceContext::start(),
             deadline: None,
             principal: Principal::Anonymous,
+            on_behalf_of: None,
             permissions: Permissions::none(),
             caller: None,
             scope: Scope::Nothing,
@@ -138,6 +148,11 @@ impl Call {
     /// On whose account.
     pub fn principal(&self) -> &Principal {
         &self.0.principal
+    }
+
+    /// For whom a job or saga acts.
+    pub fn on_behalf_of(&self) -> Option<&str> {
+        self.0.on_behalf_of.as_deref()
     }
 
     /// The person who asks; an error if it is not a person.
@@ -233,12 +248,22 @@ impl Call {
     /// True once a write of this call is committed, in any of its clones. A KEYED call makes one
     /// write: the record of a second could not be told from that of a repeat.
     pub fn has_written(&self) -> bool {
-        self.1.load(Ordering::Acquire)
+        self.1.has_written.load(Ordering::Acquire)
     }
 
     /// Remembers that a write of this call is committed; for the store.
     pub fn set_written(&self) {
-        self.1.store(true, Ordering::Release);
+        self.1.has_written.store(true, Ordering::Release);
+    }
+
+    /// True once its audit record is committed.
+    pub fn is_audited(&self) -> bool {
+        self.1.is_audited.load(Ordering::Acquire)
+    }
+
+    /// Remembers that its audit record is committed; for the store.
+    pub fn set_audited(&self) {
+        self.1.is_audited.store(true, Ordering::Release);
     }
 
     pub(crate) fn with_digest(&self, digest: Digest) -> Self {

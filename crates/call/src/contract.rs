@@ -172,6 +172,15 @@ pub enum Audit {
     Read,
     /// Who changed what, with digests of before and after.
     Write,
+    /// The same, and whose attempt was refused.
+    WriteAndRefused,
+}
+
+impl Audit {
+    /// True where changes are recorded.
+    pub fn of_changes(self) -> bool {
+        matches!(self, Self::Write | Self::WriteAndRefused)
+    }
 }
 
 /// A REST route of a method (`google.api.http`).

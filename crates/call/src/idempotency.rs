@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
-use crate::{BoxFuture, Call, Reply, Result};
+use crate::{BoxFuture, Call, Error, Reply, Result};
 
 /// Longest key, in bytes.
 const KEY_LIMIT: usize = 255;
@@ -104,6 +104,13 @@ pub trait Replays: Send + Sync {
     fn find<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Option<Bytes>>>;
 }
 
+/// What a server keeps of calls: answers for repeats, and who did what.
+pub trait Records: Replays {
+    /// Records a call that has ended, if its contract asks for it and its change is not recorded: a read, or one that was
+    /// refused. An error if that cannot be written.
+    fn audit<'a>(&'a self, call: &'a Call, refusal: Option<&'a Error>) -> BoxFuture<'a, Result<()>>;
+}
+
 /// For services that keep no records.
 #[derive(Clone, Copy, Debug)]
 pub struct NoReplays;
@@ -111,6 +118,12 @@ pub struct NoReplays;
 impl Replays for NoReplays {
     fn find<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<Option<Bytes>>> {
         Box::pin(async { Ok(None) })
+    }
+}
+
+impl Records for NoReplays {
+    fn audit<'a>(&'a self, _: &'a Call, _: Option<&'a Error>) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async { Ok(()) })
     }
 }
 

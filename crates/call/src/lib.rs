@@ -42,7 +42,7 @@ pub use deadline::Deadline;
 pub use error::{Error, FieldViolation};
 pub use event::{Event, EventContract, TopicPattern, TopicPatternError};
 pub use http_body::HttpBody;
-pub use idempotency::{Answer, Digest, IdempotencyKey, IdempotencyKeyError, NoReplays, Replays};
+pub use idempotency::{Answer, Digest, IdempotencyKey, IdempotencyKeyError, NoReplays, Records, Replays};
 pub use permission::Permissions;
 pub use principal::{Principal, ServiceAccount, User};
 pub use reason::{MeshReason, Reason};

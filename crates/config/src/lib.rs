@@ -71,6 +71,7 @@ pub use section::log::{Log, LogFormat};
 pub use section::mesh::{CallerRules, CertificatesFrom, Mesh};
 pub use section::otel::Otel;
 pub use section::redis::Redis;
+pub use section::seal::Seal;
 pub use section::settings;
 pub use section::tuning::{Breaker, Concurrency, Connections, Retry, Streams, Tuning};
 pub use setting::{Changes, Fallback, Setting};
@@ -92,6 +93,9 @@ pub struct Config {
     pub events: Events,
     /// Work at its time.
     pub jobs: Jobs,
+    /// Secrets at rest.
+    #[serde(default)]
+    pub seal: Seal,
     /// Shared discovery.
     #[serde(default)]
     pub consul: Consul,

@@ -14,6 +14,7 @@ pub(crate) mod log;
 pub(crate) mod mesh;
 pub(crate) mod otel;
 pub(crate) mod redis;
+pub(crate) mod seal;
 pub(crate) mod tuning;
 
 use crate::Setting;
@@ -30,6 +31,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         redis::SETTINGS,
         events::SETTINGS,
         jobs::SETTINGS,
+        seal::SETTINGS,
         consul::SETTINGS,
         dns::SETTINGS,
         edge::SETTINGS,

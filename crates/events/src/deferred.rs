@@ -23,6 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 const ERROR_LIMIT: usize = 500;
 
 statements! {
+    FORGET_KEY = "DELETE FROM weft_event_deferred WHERE tenant_id = $1 AND event_key = $2";
     system COUNT_ANY = "SELECT count(*) FROM (SELECT 1 FROM weft_event_deferred LIMIT 1) AS any_of_them";
     /// Whether something of the key comes before it.
     COUNT_BEFORE =
@@ -197,6 +198,11 @@ pub async fn replay(store: &Store, call: &Call, key: Option<&str>) -> Result<u64
         None => Ok(tx.run(&REPLAY_ALL).bind(now).execute().await?),
     };
     store.transact(call, free).await
+}
+
+/// Forgets the events about a person that wait: those whose key is the person's id.
+pub async fn forget(tx: &Tx, person: Uuid) -> Result<()> {
+    Ok(tx.run(&FORGET_KEY).bind(person.to_string()).execute().await.map(drop)?)
 }
 
 /// The tenant of a parked event.

@@ -25,10 +25,11 @@ statements! {
     system OLDEST_IN_BACKLOG =
         "SELECT created_at FROM weft_outbox WHERE position IS NULL \
          OR position > COALESCE((SELECT MAX(sent_position) FROM weft_event_relay), 0) ORDER BY created_at LIMIT 1";
-    /// Only what the carrier has.
+    /// Only what the carrier has; audit records stay until they are released.
     system EXPIRE_LOG =
         "DELETE FROM weft_outbox WHERE position IN (SELECT position FROM weft_outbox \
-         WHERE position <= (SELECT MAX(sent_position) FROM weft_event_relay) AND created_at < $1 ORDER BY position LIMIT 500)";
+         WHERE position <= (SELECT MAX(sent_position) FROM weft_event_relay) AND created_at < $1 \
+         AND topic <> 'events.audit.recorded' ORDER BY position LIMIT 500)";
 }
 
 #[derive(FromRow)]

@@ -5,6 +5,8 @@ use std::{marker::PhantomData, sync::Arc};
 use serde::de::DeserializeOwned;
 use weft_call::{BoxFuture, Call, Calls, Client, Clock, Declares, Error, MethodContract, Payload, Reply, Result, Upstream};
 use weft_config::Config;
+use weft_saga::{Conductor, Sagas};
+use weft_seal::Sealer;
 use weft_store::Store;
 use weft_transport::{TransportError, Upstreams};
 
@@ -16,6 +18,15 @@ pub(crate) struct Parts {
     pub(crate) upstreams: Upstreams,
     pub(crate) clock: Clock,
     pub(crate) config: Arc<Config>,
+    pub(crate) sealer: Option<Sealer>,
+    pub(crate) sagas: Sagas,
+}
+
+impl Parts {
+    /// What conducts the domain's sagas, without any yet.
+    pub(crate) fn conductor(&self) -> Conductor {
+        Conductor::new(self.store.clone(), self.sagas.clone(), self.clock.clone(), self.config.jobs.lease)
+    }
 }
 
 /// What a domain with the contract `C` makes its handler of.
@@ -53,6 +64,16 @@ impl<'a, C: Declares> Context<'a, C> {
     /// The configuration of the process.
     pub fn config(&self) -> &Config {
         &self.parts.config
+    }
+
+    /// Where the handler begins sagas, whose definitions [`crate::ServedDomain::saga`] adds.
+    pub fn sagas(&self) -> Sagas {
+        self.parts.sagas.clone()
+    }
+
+    /// What secrets at rest are sealed with; nothing where no key is configured and the database is shared.
+    pub fn sealer(&self) -> Option<Sealer> {
+        self.parts.sealer.clone()
     }
 
     /// The time of day.

@@ -5,11 +5,13 @@ use std::{marker::PhantomData, sync::Arc};
 use weft_call::{Contract, Declares, Event, Result, Serves, Service, TopicPattern};
 use weft_events::{Envelope, Handler};
 use weft_jobs::Schedule;
+use weft_saga::{Conductor, Definition};
 use weft_store::{DomainSchema, Migrations, Statement};
 
 use crate::{
     Context, StartError,
     context::Parts,
+    erase::{Erase, EraseFn},
     event::{EventFn, Subscribed},
     job::{self, JobFn, Ready, Spec},
 };
@@ -22,6 +24,7 @@ pub struct Domain {
     pub(crate) suite: Option<&'static str>,
     pub(crate) job_names: Vec<(&'static str, Schedule)>,
     pub(crate) subscriptions: Vec<TopicPattern>,
+    pub(crate) erase: Option<Erase>,
     pub(crate) start: Start,
 }
 
@@ -33,13 +36,18 @@ pub(crate) struct Started {
     pub(crate) service: Arc<dyn Service>,
     pub(crate) jobs: Vec<Ready>,
     pub(crate) events: Vec<Handler>,
+    /// Runs its sagas, if it has any.
+    pub(crate) conductor: Option<Conductor>,
 }
 
 impl Domain {
     /// Begins a domain with the contract `C`.
     #[expect(clippy::new_ret_no_self, reason = "a domain is complete only when it has a handler")]
     pub fn new<C: Declares>() -> DomainBuilder<C> {
-        let schema = DomainSchema::new(C::CONTRACT.domain).part(weft_events::schema_part()).part(weft_jobs::schema_part());
+        let schema = DomainSchema::new(C::CONTRACT.domain)
+            .part(weft_events::schema_part())
+            .part(weft_jobs::schema_part())
+            .part(weft_saga::schema_part());
         DomainBuilder { schema, contract: PhantomData }
     }
 
@@ -139,7 +147,14 @@ impl<C: Declares> DomainBuilder<C> {
     where
         C: Serves<H>,
     {
-        ServedDomain { schema: self.schema, make: Box::new(make), jobs: Vec::new(), events: Vec::new() }
+        ServedDomain {
+            schema: self.schema,
+            make: Box::new(make),
+            jobs: Vec::new(),
+            events: Vec::new(),
+            erase: None,
+            sagas: Vec::new(),
+        }
     }
 }
 
@@ -149,7 +164,12 @@ pub struct ServedDomain<C, H> {
     make: Make<C, H>,
     jobs: Vec<Spec<H>>,
     events: Vec<Subscribed<H>>,
+    erase: Option<Erase>,
+    sagas: Vec<Conduct<H>>,
 }
+
+/// Adds a saga to what conducts a domain's.
+type Conduct<H> = Box<dyn FnOnce(Conductor, &Arc<H>) -> Conductor + Send>;
 
 impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
     /// Runs `job` after each period, in one replica: `minutes(5)`, or
@@ -180,9 +200,23 @@ impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
         self
     }
 
+    /// Conducts sagas of a definition, which the handler begins by [`Context::sagas`].
+    #[must_use]
+    pub fn saga<D: Send + 'static>(mut self, definition: Definition<H, D>) -> Self {
+        self.sagas.push(Box::new(move |conductor, handler| conductor.with(definition, handler)));
+        self
+    }
+
+    /// Erases what it keeps of a person who asks for it.
+    #[must_use]
+    pub fn erase(mut self, erase: impl for<'a> EraseFn<'a>) -> Self {
+        self.erase = Some(Arc::new(erase));
+        self
+    }
+
     /// The finished domain.
     pub fn build(self) -> Domain {
-        let Self { schema, make, jobs, events } = self;
+        let Self { schema, make, jobs, events, erase, sagas } = self;
         let own = jobs.iter().map(|job| (job.name, job.schedule));
         let job_names = own.chain(job::OF_EVERY_DOMAIN).collect();
         let subscriptions = events.iter().map(|subscribed| subscribed.pattern.clone()).collect();
@@ -191,9 +225,11 @@ impl<C: Serves<H>, H: Send + Sync + 'static> ServedDomain<C, H> {
             let handler = Arc::new(make(&Context::new(parts))?);
             let jobs = jobs.into_iter().map(|spec| spec.ready(&handler)).collect();
             let events = events.into_iter().map(|subscribed| subscribed.ready(&handler)).collect();
-            Ok(Started { service: C::service(handler), jobs, events })
+            let add = |conductor, add: Conduct<H>| add(conductor, &handler);
+            let conductor = (!sagas.is_empty()).then(|| sagas.into_iter().fold(parts.conductor(), add));
+            Ok(Started { service: C::service(handler), jobs, events, conductor })
         };
-        Domain { contract: C::CONTRACT, schema, port: None, suite: None, job_names, subscriptions, start: Box::new(start) }
+        Domain { contract: C::CONTRACT, schema, port: None, suite: None, job_names, subscriptions, erase, start: Box::new(start) }
     }
 }
 

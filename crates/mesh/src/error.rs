@@ -1,12 +1,13 @@
 //! What keeps a process from starting: one sentence that names it.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use weft_config::ConfigError;
 use weft_discovery::{ConsulError, DnsError};
 use weft_events::CarrierError;
 use weft_jobs::ScheduleError;
 use weft_reload::AgentError;
+use weft_seal::KeyError;
 use weft_store::StoreError;
 use weft_transport::TransportError;
 use weft_workload_identity::IdentityError;
@@ -98,6 +99,20 @@ pub enum StartError {
     /// Two domains of one process have one name.
     #[error("the domain {0} is registered twice")]
     DomainTwice(&'static str),
+    /// The keys that seal secrets cannot be read.
+    #[error("seal.key or seal.previous_keys: {0}")]
+    SealKey(KeyError),
+    /// The laptop's own key cannot be kept.
+    #[error("the key {} that seals secrets cannot be read or made: {source} (setting seal.key)", file.display())]
+    SealFile {
+        /// Where.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    NoRandomness,
     /// Two jobs of a domain have one name.
     #[error("{domain} has two jobs {job}")]
     JobTwice {

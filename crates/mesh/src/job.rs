@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta};
 use weft_call::{BoxFuture, Call, Clock, Result};
 use weft_jobs::{Job, Run, Schedule};
+use weft_saga::Sagas;
 use weft_store::Store;
 
 use crate::StartError;
@@ -18,9 +19,17 @@ use crate::StartError;
 const EXPIRE_ANSWERS: &str = "expire_idempotency_records";
 /// It forgets old events, sent or handled.
 const EXPIRE_EVENTS: &str = "expire_events";
+/// It forgets sagas that have ended.
+const EXPIRE_SAGAS: &str = "expire_sagas";
 /// The jobs that every domain has.
-pub(crate) const OF_EVERY_DOMAIN: [(&str, Schedule); 2] =
-    [(EXPIRE_ANSWERS, Schedule::every(Duration::from_hours(1))), (EXPIRE_EVENTS, Schedule::every(Duration::from_hours(1)))];
+pub(crate) const OF_EVERY_DOMAIN: [(&str, Schedule); 3] = [
+    (EXPIRE_ANSWERS, Schedule::every(Duration::from_hours(1))),
+    (EXPIRE_EVENTS, Schedule::every(Duration::from_hours(1))),
+    (EXPIRE_SAGAS, Schedule::every(Duration::from_hours(1))),
+];
+
+/// How long a saga that has ended can still be looked at.
+const SAGA_RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// What is sent more than once comes again within the retention; a record that it was handled lives
 /// longer by this factor.
@@ -112,6 +121,10 @@ impl Workshop<'_> {
                 Box::pin(async move {
                     if name == EXPIRE_EVENTS {
                         return expire_events(&store, &call, retention).await;
+                    }
+                    if name == EXPIRE_SAGAS {
+                        let ended_before = call.now() - SAGA_RETENTION;
+                        return Sagas::new(store).expire(&call, ended_before).await.map(drop);
                     }
                     store.expire_idempotency_records(&call).await.map(drop)
                 })

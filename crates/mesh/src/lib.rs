@@ -21,6 +21,7 @@
 mod admin;
 mod context;
 mod domain;
+mod erase;
 mod error;
 mod event;
 mod job;
@@ -35,12 +36,17 @@ pub use weft_call::{
 /// Events: envelopes, logs, what is parked.
 pub use weft_events as events;
 pub use weft_jobs::{Missed, Schedule};
+/// Changes over several domains, done or undone.
+pub use weft_saga as saga;
+/// Secrets at rest.
+pub use weft_seal as seal;
 /// Records of a domain: statements, scoped transactions, page tokens.
 pub use weft_store as store;
 pub use weft_store::migrations;
 
 pub use context::Context;
 pub use domain::{Domain, DomainBuilder, ServedDomain};
+pub use erase::{EraseFn, Subject};
 pub use error::StartError;
 pub use event::EventFn;
 pub use job::JobFn;

@@ -10,6 +10,7 @@ mod callers;
 mod certificates;
 mod discovery;
 mod events;
+mod sealing;
 mod start;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};

@@ -171,6 +171,9 @@ pub enum StoreError {
         /// Its size in bytes.
         size: usize,
     },
+    /// The name of what an audited call changes is too long.
+    #[error("the name of an audited resource is at most 500 bytes long")]
+    AuditResource,
     /// One transaction published too many events.
     #[error("a transaction publishes at most 1000 events")]
     TooManyEvents,

@@ -30,8 +30,11 @@
 //! PostgreSQL: one schema and three roles a domain, one pool a process. SQLite: a file a domain, one
 //! writer, some readers.
 
+mod audit;
+pub mod backup;
 pub mod check;
 mod databases;
+mod erase;
 mod error;
 pub mod etag;
 mod fence;

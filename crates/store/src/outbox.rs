@@ -56,10 +56,15 @@ impl Tx {
 
     /// Publishes an event for a tenant: the call's own, or any if the call is in a system scope.
     pub async fn publish_for<E: Event>(&self, tenant: TenantId, event: &E) -> Result<(), StoreError> {
-        let (topic, key, data) = (E::EVENT.topic, event.key(), event.encode_to_vec());
         if E::EVENT.domain != self.domain() {
-            return Err(StoreError::EventForeign { topic, domain: E::EVENT.domain });
+            return Err(StoreError::EventForeign { topic: E::EVENT.topic, domain: E::EVENT.domain });
         }
+        self.put_event(tenant, event).await
+    }
+
+    /// The same for what the mesh itself publishes in every domain.
+    pub(crate) async fn put_event<E: Event>(&self, tenant: TenantId, event: &E) -> Result<(), StoreError> {
+        let (topic, key, data) = (E::EVENT.topic, event.key(), event.encode_to_vec());
         if key.is_empty() || key.len() > KEY_LIMIT || key.contains('\0') {
             return Err(StoreError::EventKeyInvalid { topic });
         }

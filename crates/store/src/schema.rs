@@ -159,6 +159,8 @@ impl DomainSchema {
 fn own_part() -> SchemaPart {
     SchemaPart::new("weft")
         .migrations(migrations!())
+        .statements(crate::audit::STATEMENTS)
+        .statements(crate::erase::STATEMENTS)
         .statements(crate::fence::STATEMENTS)
         .statements(crate::idempotency::STATEMENTS)
         .statements(crate::outbox::STATEMENTS)

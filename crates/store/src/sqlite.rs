@@ -52,6 +52,8 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         // An acknowledged commit survives a loss of power.
         .synchronous(SqliteSynchronous::Full)
+        // What is deleted is overwritten: it may be somebody's who asked for that.
+        .pragma("secure_delete", "ON")
         .busy_timeout(BUSY_LIMIT)
         .statement_cache_capacity(PREPARED_LIMIT)
         .log_statements(LevelFilter::Off)
@@ -62,6 +64,12 @@ fn options(file: &Path) -> SqliteConnectOptions {
 pub(crate) async fn connect(file: &Path) -> Result<SqliteConnection, StoreError> {
     let unreachable = |source| StoreError::Unreachable { database: file.display().to_string(), source };
     SqliteConnection::connect_with(&options(file)).await.map_err(unreachable)
+}
+
+/// One connection that changes nothing, for copies. It joins whoever else has the file open.
+pub(crate) async fn connect_to_read(file: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(false).busy_timeout(BUSY_LIMIT);
+    SqliteConnection::connect_with(&options.log_statements(LevelFilter::Off)).await
 }
 
 /// Opens the file of a domain.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
-use weft_call::{Answer, BoxFuture, Call, Error, Idempotency, Replays, Result, Scope, transaction};
+use weft_call::{Answer, BoxFuture, Call, Digest, Error, Idempotency, Replays, Result, Scope, transaction};
 use weft_telemetry::store_span;
 
 use crate::{
@@ -138,7 +138,8 @@ impl Store {
             encode: T::to_bytes,
             decode: |bytes| T::from_bytes(bytes).map_err(|error| StoreError::AnswerUnreadable(error.into())),
         });
-        self.repeat(call, keyed.as_ref(), Mode::Write, &work).instrument(self.span(call, "write")).await
+        let answers = Answers { keyed: keyed.as_ref(), digest: Some(|answer| Digest::of(&answer.to_bytes())) };
+        self.repeat(call, &answers, Mode::Write, &work).instrument(self.span(call, "write")).await
     }
 
     /// The same for work that is no method's answer, as in jobs and event consumers. A KEYED method
@@ -152,7 +153,7 @@ impl Store {
         if let Some(key) = Key::of(call) {
             return Err(StoreError::KeyedWritesOnce { method: key.method() }.into());
         }
-        self.repeat(call, None, Mode::Write, &work).instrument(self.span(call, "write")).await
+        self.repeat(call, &Answers::NONE, Mode::Write, &work).instrument(self.span(call, "write")).await
     }
 
     /// For the mesh's own queues: work that takes entries in turn, under row locks alone. On PostgreSQL
@@ -164,10 +165,10 @@ impl Store {
         F: Fn(Tx) -> R + Send + Sync,
         R: Future<Output = Result<T>> + Send,
     {
-        self.repeat(call, None, Mode::Queue, &work).await
+        self.repeat(call, &Answers::NONE, Mode::Queue, &work).await
     }
 
-    async fn repeat<T, F, R>(&self, call: &Call, keyed: Option<&Keyed<T>>, mode: Mode, work: &F) -> Result<T>
+    async fn repeat<T, F, R>(&self, call: &Call, answers: &Answers<'_, T>, mode: Mode, work: &F) -> Result<T>
     where
         T: Send,
         F: Fn(Tx) -> R + Send + Sync,
@@ -176,12 +177,12 @@ impl Store {
         if let Some(method) = call.method().filter(|method| method.idempotency == Idempotency::Read) {
             return Err(StoreError::ReadMethodWrites { method: method.path }.into());
         }
-        if let Some(keyed) = keyed.filter(|_| call.has_written()) {
+        if let Some(keyed) = answers.keyed.filter(|_| call.has_written()) {
             return Err(StoreError::KeyedWritesOnce { method: keyed.key.method() }.into());
         }
         let mut broken = 0;
         for attempt in 0..ATTEMPTS {
-            match self.attempt(call, keyed, mode, work).await {
+            match self.attempt(call, answers, mode, work).await {
                 Ok(value) => {
                     call.set_written();
                     return Ok(value);
@@ -204,13 +205,14 @@ impl Store {
         Err(StoreError::Conflict.into())
     }
 
-    async fn attempt<T, F, R>(&self, call: &Call, keyed: Option<&Keyed<T>>, mode: Mode, work: &F) -> Result<T, Failure>
+    async fn attempt<T, F, R>(&self, call: &Call, answers: &Answers<'_, T>, mode: Mode, work: &F) -> Result<T, Failure>
     where
         T: Send,
         F: Fn(Tx) -> R + Send + Sync,
         R: Future<Output = Result<T>> + Send,
     {
         let open = Open::new(self.begin(call, mode).await.map_err(Failure::of)?);
+        let keyed = answers.keyed;
         if let Some(keyed) = keyed {
             let claim = keyed.key.claim(&open.read()).await;
             if !matches!(claim, Ok(Claim::First)) {
@@ -223,8 +225,14 @@ impl Store {
         if let Some(fence) = call.fence() {
             fence::check(&open.read(), fence).await.map_err(Failure::of)?;
         }
-        let outcome = transaction::hold(work(open.tx(call.clone()))).await;
-        let has_events = open.has_events();
+        let mut outcome = transaction::hold(work(open.tx(call.clone()))).await;
+        if let Ok(value) = &outcome {
+            let digest = answers.digest.filter(|_| call.method().is_some_and(|method| method.audit.of_changes()));
+            if let Err(error) = open.tx(call.clone()).record_change(digest.map(|digest| digest(value))).await {
+                outcome = Err(error.into());
+            }
+        }
+        let (has_events, has_audit) = (open.has_events(), open.has_audit());
         let session = open.close().await.map_err(Failure::of)?;
         let state = session.state;
         let value = match outcome {
@@ -243,18 +251,21 @@ impl Store {
         };
         let Some(keyed) = keyed else {
             session.commit().await.map_err(Failure::of)?;
-            self.wake_relay(has_events);
+            self.committed(call, has_events, has_audit);
             return Ok(value);
         };
         let open = Open::new(session);
         keyed.key.keep(&open.read(), (keyed.encode)(&value)).await.map_err(Failure::of)?;
         // Whether a commit that broke off was made, the key tells when the work runs again.
         open.close().await.map_err(Failure::of)?.commit().await.map_err(Failure::of_keyed_commit)?;
-        self.wake_relay(has_events);
+        self.committed(call, has_events, has_audit);
         Ok(value)
     }
 
-    fn wake_relay(&self, has_events: bool) {
+    fn committed(&self, call: &Call, has_events: bool, has_audit: bool) {
+        if has_audit {
+            call.set_audited();
+        }
         if has_events {
             self.inner.published.notify_one();
         }
@@ -309,6 +320,17 @@ struct Keyed<T> {
     key: Key,
     encode: fn(&T) -> Vec<u8>,
     decode: fn(&[u8]) -> Result<T, StoreError>,
+}
+
+/// What is done with what a write returns.
+struct Answers<'a, T> {
+    keyed: Option<&'a Keyed<T>>,
+    digest: Option<fn(&T) -> Digest>,
+}
+
+impl<T> Answers<'_, T> {
+    /// Nothing: it is no method's answer.
+    const NONE: Self = Self { keyed: None, digest: None };
 }
 
 enum Failure {

@@ -3,8 +3,8 @@
 use std::{
     ops::Deref,
     sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
+        Arc, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -19,6 +19,7 @@ use weft_call::{Call, Scope, TenantId};
 
 use crate::{
     Authority, Column, Record, Statement, StoreError, Value,
+    audit::Change,
     session::{Connection, Session, State},
     store::{Backend, Inner},
 };
@@ -46,13 +47,18 @@ pub(crate) struct Open {
     scope: Scope,
     /// How many events were published.
     events: AtomicU32,
+    /// What the closure says that it changes.
+    change: std::sync::Mutex<Option<Change>>,
+    /// True once the call's audit record is written.
+    has_audit: AtomicBool,
     session: Mutex<Option<Session>>,
 }
 
 impl Open {
     pub(crate) fn new(session: Session) -> Arc<Self> {
         let (inner, scope) = (Arc::clone(&session.inner), session.scope);
-        Arc::new(Self { inner, scope, events: AtomicU32::new(0), session: Mutex::new(Some(session)) })
+        let (events, change, has_audit) = (AtomicU32::new(0), std::sync::Mutex::default(), AtomicBool::new(false));
+        Arc::new(Self { inner, scope, events, change, has_audit, session: Mutex::new(Some(session)) })
     }
 
     /// The store's own reading end.
@@ -68,6 +74,11 @@ impl Open {
     /// True if an event was published in it.
     pub(crate) fn has_events(&self) -> bool {
         self.events.load(Ordering::Relaxed) > 0
+    }
+
+    /// True if the call's audit record is written in it.
+    pub(crate) fn has_audit(&self) -> bool {
+        self.has_audit.load(Ordering::Relaxed)
     }
 
     /// Takes the transaction back: from now on no statement runs in it.
@@ -86,8 +97,20 @@ impl Deref for Tx {
 
 impl Tx {
     /// The call that writes.
-    pub(crate) fn call(&self) -> &Call {
+    pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    pub(crate) fn set_change(&self, change: Change) {
+        *self.read.open.change.lock().unwrap_or_else(PoisonError::into_inner) = Some(change);
+    }
+
+    pub(crate) fn take_change(&self) -> Option<Change> {
+        self.read.open.change.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn set_has_audit(&self) {
+        self.read.open.has_audit.store(true, Ordering::Relaxed);
     }
 
     /// The place of the next event; `None` beyond counting.

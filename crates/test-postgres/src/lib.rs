@@ -95,6 +95,11 @@ pub async fn database() -> Result<Url, TestPostgresError> {
     Ok(url)
 }
 
+/// Everything that a database holds, as `pg_dump` writes it.
+pub fn dump(url: &Url) -> Result<Vec<u8>, TestPostgresError> {
+    server::dump(url)
+}
+
 fn server_url() -> Result<Url, TestPostgresError> {
     match std::env::var("WEFT_TEST_POSTGRES") {
         Ok(url) => Url::parse(&url).map_err(|_| TestPostgresError::Url),

@@ -114,6 +114,18 @@ fn programs() -> Result<PathBuf, TestPostgresError> {
     known.max_by_key(version).ok_or(TestPostgresError::NotInstalled)
 }
 
+/// Dumps a database.
+pub(crate) fn dump(url: &Url) -> Result<Vec<u8>, TestPostgresError> {
+    let program = programs()?.join("pg_dump");
+    let output = Command::new(&program).arg(url.as_str()).stdin(Stdio::null()).output();
+    let program = program.display().to_string();
+    let output = output.map_err(|source| TestPostgresError::Run { program: program.clone(), source })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(TestPostgresError::Failed { program, output: String::from_utf8_lossy(&output.stderr).into_owned() })
+}
+
 fn other_user() -> Result<User, TestPostgresError> {
     let users = fs::read_to_string("/etc/passwd").map_err(|_| TestPostgresError::NoUser)?;
     let find = |name: &str| {

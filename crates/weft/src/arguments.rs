@@ -6,9 +6,9 @@ use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, e
 
 use clap_complete::Shell;
 use uuid::Uuid;
-use weft_mesh::TopicPattern;
+use weft_mesh::{TopicPattern, saga::State};
 
-use crate::{events, failure::Failure, graph::Format};
+use crate::{erase, events, failure::Failure, graph::Format, sagas};
 
 /// Runs domains of a mesh.
 #[derive(Debug, Parser)]
@@ -81,6 +81,31 @@ pub(crate) enum Command {
     Events {
         #[command(subcommand)]
         what: Events,
+    },
+    /// Look at changes over several domains, and have those that are stuck undone again
+    #[command(arg_required_else_help = false)]
+    Sagas {
+        #[command(subcommand)]
+        what: Sagas,
+    },
+    /// Copy the SQLite files of all domains, whoever writes to them
+    Backup {
+        /// The folder to write
+        folder: PathBuf,
+    },
+    /// Put copies of SQLite files back, where none are
+    Restore {
+        /// The folder that holds them
+        folder: PathBuf,
+    },
+    /// Erase what all domains keep of a person
+    Erase {
+        /// The tenant that the account is in
+        #[arg(long, value_name = "ID", value_parser = events::tenant)]
+        tenant: Uuid,
+        /// The account
+        #[arg(long, value_name = "ID", value_parser = erase::subject)]
+        subject: Uuid,
     },
     /// Write what completes this command line in a shell: `weft completions bash > /etc/bash_completion.d/weft`
     Completions {
@@ -160,6 +185,36 @@ pub(crate) enum Events {
         /// All keys that are parked
         #[arg(long, group = "which")]
         all: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sagas {
+    /// Show sagas, the newest first
+    List {
+        /// Only of this domain
+        #[arg(long)]
+        domain: Option<String>,
+        /// Only those in this state: running, undoing, done, undone or stuck
+        #[arg(long, value_parser = sagas::state)]
+        state: Option<State>,
+        /// At most so many of each domain
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+    /// Show one saga
+    Show {
+        /// The domain that conducts it
+        domain: String,
+        /// Which
+        id: Uuid,
+    },
+    /// Have one that is stuck undone again
+    Retry {
+        /// The domain that conducts it
+        domain: String,
+        /// Which
+        id: Uuid,
     },
 }
 

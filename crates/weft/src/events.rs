@@ -45,7 +45,11 @@ pub(crate) async fn run(config: &Config, domains: &[Domain], asked: Events, out:
 }
 
 /// The domain that was named, or those that it can be about.
-fn chosen<'a>(domains: &'a [Domain], name: Option<&str>, is_meant: impl Fn(&Domain) -> bool) -> Result<Vec<&'a Domain>, Failure> {
+pub(crate) fn chosen<'a>(
+    domains: &'a [Domain],
+    name: Option<&str>,
+    is_meant: impl Fn(&Domain) -> bool,
+) -> Result<Vec<&'a Domain>, Failure> {
     let Some(name) = name else { return Ok(domains.iter().filter(|domain| is_meant(domain)).collect()) };
     let known = || domains.iter().map(Domain::name).collect::<Vec<_>>().join(", ");
     let found = domains.iter().find(|domain| domain.name() == name);
@@ -56,12 +60,12 @@ fn publishes(domain: &Domain, pattern: &TopicPattern) -> bool {
     domain.contract().events.iter().any(|event| pattern.matches(event.topic))
 }
 
-async fn open(databases: &Databases, domain: &Domain) -> Result<Store, Failure> {
+pub(crate) async fn open(databases: &Databases, domain: &Domain) -> Result<Store, Failure> {
     let failed = |source| Failure::Records { domain: domain.name(), source: Error::from(source) };
     databases.store(domain.schema()).await.map_err(failed)
 }
 
-fn failed(store: &Store) -> impl FnOnce(Error) -> Failure {
+pub(crate) fn failed(store: &Store) -> impl FnOnce(Error) -> Failure {
     let domain = store.domain();
     move |source| Failure::Records { domain, source }
 }

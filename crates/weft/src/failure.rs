@@ -2,11 +2,12 @@
 
 use std::{error::Error, io, path::PathBuf, process::ExitCode};
 
+use uuid::Uuid;
 use weft_config::ConfigError;
 use weft_edge::EdgeError;
 use weft_mesh::StartError;
 use weft_reload::AgentError;
-use weft_store::StoreError;
+use weft_store::{StoreError, backup::BackupError};
 use weft_telemetry::TelemetryError;
 use weft_transport::TransportError;
 
@@ -46,6 +47,10 @@ pub(crate) enum Failure {
     Migrations { domain: &'static str, source: StoreError },
     #[error("the records of {domain}")]
     Records { domain: &'static str, source: weft_mesh::Error },
+    #[error("the records of {domain}")]
+    Backup { domain: &'static str, source: BackupError },
+    #[error("{domain} has no saga {id}, or none that is stuck")]
+    SagaUnknown { domain: &'static str, id: Uuid },
     #[error("{count} migrations are pending: run `{program} migrate`")]
     Pending { count: usize, program: String },
     #[error("what is BAD above keeps weft from working: {count}")]

@@ -15,7 +15,8 @@
 //! }
 //! ```
 //!
-//! It gets the commands `up`, `serve`, `routes`, `graph`, `migrate`, `events`, `config`, `doctor`, `certificates` and `new domain`. A
+//! It gets the commands `up`, `serve`, `routes`, `graph`, `migrate`, `events`, `sagas`, `backup`, `restore`, `erase`,
+//! `config`, `doctor`, `certificates` and `new domain`. A
 //! crate with a domain of its own needs `weft`, `sqlx` (whose macros name it) and `weft-codegen` for its build
 //! script; generated code stands on [`call`]. With the feature `testkit`, `weft::testkit` is a whole mesh
 //! inside a test. `weft new domain NAME` writes such a crate.
@@ -27,9 +28,11 @@
 //! rest.
 
 mod arguments;
+mod backup;
 mod certificates;
 mod configure;
 mod doctor;
+mod erase;
 mod events;
 mod failure;
 mod front_door;
@@ -39,6 +42,7 @@ mod new;
 mod process;
 mod program;
 mod routes;
+mod sagas;
 mod serve;
 mod welcome;
 

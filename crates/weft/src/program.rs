@@ -6,11 +6,11 @@ use weft_mesh::Domain;
 
 use crate::{
     arguments::{self, Arguments, Asked, Certificates, Command, New},
-    certificates, configure, doctor, events,
+    backup, certificates, configure, doctor, erase, events,
     failure::Failure,
     graph, migrate, new, process,
     routes::{self, Form},
-    serve,
+    sagas, serve,
 };
 
 /// Does what the command line asks for.
@@ -40,6 +40,22 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
         Command::Events { what } => {
             let config = configure::load(&settings, &domains)?.loaded.config;
             process::run(&config, &program, |_| events::run(&config, &domains, what, out))
+        }
+        Command::Sagas { what } => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            process::run(&config, &program, |_| sagas::run(&config, &domains, what, out))
+        }
+        Command::Backup { folder } => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            process::run(&config, &program, |_| backup::backup(&config, &domains, &folder, out))
+        }
+        Command::Restore { folder } => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            process::run(&config, &program, |_| backup::restore(&config, &domains, &folder, out))
+        }
+        Command::Erase { tenant, subject } => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            process::run(&config, &program, |_| erase::run(&config, &domains, tenant, subject, out))
         }
         Command::Migrate { check, wait } => {
             let config = configure::load(&settings, &domains)?.loaded.config;

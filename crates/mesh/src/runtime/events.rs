@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use weft_call::{Clock, Contract, TopicPattern};
+use weft_call::{Audit, Clock, Contract, TopicPattern};
 use weft_config::Config;
 use weft_events::{Carrier, Consumer, Handler, InProcess, Relay};
 use weft_store::Store;
@@ -10,6 +10,9 @@ use weft_telemetry::Metrics;
 
 use super::Tasks;
 use crate::{Domain, StartError};
+
+/// The topic of audit records.
+const AUDIT: &str = "events.audit.recorded";
 
 /// Carries events as the configuration says: by `events.url`, by Redis, or among the domains of this process if all
 /// that publish and handle the same events are here.
@@ -53,7 +56,7 @@ impl Works<'_> {
 
     fn start_one(&self, contract: &'static Contract, store: &Store, handlers: Vec<Handler>, background: &mut Tasks) {
         let (carrier, clock) = (Arc::clone(&self.carrier), self.clock.clone());
-        if !contract.events.is_empty() {
+        if !contract.events.is_empty() || is_audited(contract) {
             let relay = Relay::new(store.clone(), carrier, clock, self.lease, self.metrics.clone());
             background.spawn(relay.run(background.token()));
         }
@@ -69,6 +72,15 @@ impl Works<'_> {
     fn sources(&self, handlers: &[Handler]) -> Vec<String> {
         let events = self.contracts.iter().flat_map(|contract| contract.events);
         let wanted = events.filter(|event| handlers.iter().any(|handler| handler.pattern.matches(event.topic)));
-        wanted.map(|event| event.domain.to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
+        let publishers = wanted.map(|event| event.domain);
+        let is_of_audit = handlers.iter().any(|handler| handler.pattern.matches(AUDIT));
+        let recorders = self.contracts.iter().filter(|contract| is_of_audit && is_audited(contract));
+        let sources = publishers.chain(recorders.map(|contract| contract.domain));
+        sources.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
     }
+}
+
+/// True if one of its methods leaves audit records, which are events of every such domain.
+fn is_audited(contract: &Contract) -> bool {
+    contract.services.iter().flat_map(|service| service.methods).any(|method| method.audit != Audit::None)
 }

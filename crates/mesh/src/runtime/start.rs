@@ -7,14 +7,19 @@ use std::{
 };
 
 use tokio::{net::TcpListener, sync::watch};
-use weft_access::{AssertionVerifier, ContractRoles, EDGE, RateLimits};
-use weft_call::{Contract, LimitScope};
+use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE, RateLimits};
+use weft_call::{Clock, Contract, LimitScope};
 use weft_config::Config;
+use weft_jobs::Job;
+use weft_saga::{Conductor, Sagas};
 use weft_store::{Databases, Settings, Store};
+use weft_telemetry::Metrics;
 use weft_transport::{Admission, Limits, Server, TransportError, Upstreams};
-use weft_workload_identity::WorkloadName;
+use weft_workload_identity::{CertificateSource, WorkloadName};
 
-use super::{Migrations, Running, Runtime, Tasks, adjust::Adjustable, callers, certificates, discovery::Discovery, events};
+use super::{
+    Migrations, Running, Runtime, Tasks, adjust::Adjustable, callers, certificates, discovery::Discovery, events, sealing,
+};
 use crate::{
     Domain, StartError,
     admin::{self, Health, Phase},
@@ -37,33 +42,34 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let mut adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref(), Arc::clone(&rules));
     let (databases, stores) = open_stores(&config, &domains, migrations).await?;
     adjustable.logs_in_to(databases, &config);
+    let sealer = if domains.is_empty() { None } else { sealing::open(&config)? };
     let workloads = workloads(&domains, edge)?;
     let certificates = certificates::open(&config, agent.as_ref(), &workloads).await?;
     let discovery = Discovery::new(&config, agent.as_ref())?;
     let elsewhere = callees(&domains, &contracts).map(|(_, callee)| callee).filter(|callee| !is_here(&domains, callee));
     discovery.locate(elsewhere).await;
     let intentions = callers::intentions(&config, agent.as_ref(), domains.iter().map(Domain::name), &rules).await?;
-    let limits = RateLimits::of(domains.iter().map(Domain::contract), &COUNTED_HERE).stretched_by(adjustable.factors.clone());
-    let admission = Admission {
-        rules: Arc::clone(&rules),
-        limits: Arc::new(limits),
-        roles: Arc::new(ContractRoles::of(domains.iter().map(Domain::contract))),
-        assertions: Arc::new(AssertionVerifier::new(Arc::clone(&certificates), vec![workload(EDGE)?])),
-        clock: clock.clone(),
-        metrics: metrics.clone(),
-    };
+    let admission = admission(&domains, &rules, &adjustable, &certificates, (&clock, &metrics))?;
     let limits = Limits { drain: config.mesh.drain_timeout, ..Limits::default() };
 
     let mut addresses = BTreeMap::new();
     let (mut health, mut jobs, mut ready, mut handlers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut servers, mut background) = (Tasks::default(), Tasks::default());
+    let (mut conductors, mut servers, mut background) = (Vec::new(), Tasks::default(), Tasks::default());
     for (domain, store) in domains.into_iter().zip(&stores) {
         let name = domain.name();
         let (listener, address) = listen_domain(&config, &domain).await?;
         let upstreams =
             Upstreams::new(workload(name)?, discovery.resolver(), Arc::clone(&certificates), metrics.clone(), tuning.clone());
-        let parts = Parts { store: store.clone(), upstreams, clock: clock.clone(), config: Arc::clone(&config) };
-        let Started { service, jobs: own, events } = (domain.start)(&parts)?;
+        let parts = Parts {
+            store: store.clone(),
+            upstreams,
+            clock: clock.clone(),
+            config: Arc::clone(&config),
+            sealer: sealer.clone(),
+            sagas: Sagas::new(store.clone()),
+        };
+        let Started { service, jobs: own, events, conductor } = (domain.start)(&parts)?;
+        conductors.extend(conductor);
         handlers.push((domain.contract, store.clone(), events));
         let (server, reported) = Server::new(
             service,
@@ -86,9 +92,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     for reported in &health {
         reported.set_serving(true).await;
     }
-    for job in &jobs {
-        background.spawn(job.clone().repeat(background.token()));
-    }
+    work(&jobs, conductors, &mut background);
     if let Some(live) = live.clone() {
         background.spawn(adjustable.clone().follow(live, background.token()));
     }
@@ -124,6 +128,35 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         servers,
         background,
     })
+}
+
+/// Decides what may run in these domains.
+fn admission(
+    domains: &[Domain],
+    rules: &Arc<CallerRules>,
+    adjustable: &Adjustable,
+    certificates: &Arc<dyn CertificateSource>,
+    (clock, metrics): (&Clock, &Metrics),
+) -> Result<Admission, StartError> {
+    let limits = RateLimits::of(domains.iter().map(Domain::contract), &COUNTED_HERE).stretched_by(adjustable.factors.clone());
+    Ok(Admission {
+        rules: Arc::clone(rules),
+        limits: Arc::new(limits),
+        roles: Arc::new(ContractRoles::of(domains.iter().map(Domain::contract))),
+        assertions: Arc::new(AssertionVerifier::new(Arc::clone(certificates), vec![workload(EDGE)?])),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+    })
+}
+
+/// Starts jobs and sagas.
+fn work(jobs: &[Job], conductors: Vec<Conductor>, background: &mut Tasks) {
+    for job in jobs {
+        background.spawn(job.clone().repeat(background.token()));
+    }
+    for conductor in conductors {
+        background.spawn(conductor.run(background.token()));
+    }
 }
 
 /// Serves the admin port; where it is.

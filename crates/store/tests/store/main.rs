@@ -3,6 +3,7 @@
 
 mod support;
 
+mod backup;
 mod cancellation;
 mod keyed;
 mod migrations;
@@ -11,5 +12,6 @@ mod outbox;
 mod rotation;
 mod statements;
 mod tenancy;
+mod transport_security;
 mod values;
 mod writes;

@@ -12,9 +12,9 @@ static CHANGED: Migrator = sqlx::migrate!("tests/store/changed");
 async fn applied_once_in_turn(backend: Backend) {
     let Empty { settings, folder: _folder, .. } = empty(backend).await;
     let databases = Databases::open(&settings).await.unwrap();
-    let mut all = vec!["weft/0001_store", "weft/0002_outbox", "things/0001_things", "things/0003_accounts"];
+    let mut all = vec!["weft/0001_store", "weft/0002_outbox", "weft/0003_fence", "things/0001_things", "things/0003_accounts"];
     if backend == Backend::Postgres {
-        all.insert(3, "things/0002_things_meta");
+        all.insert(4, "things/0002_things_meta");
     }
     assert_eq!(databases.pending(&schema()).await.unwrap(), all);
     let unready = databases.store(&schema()).await.map(|_| ());

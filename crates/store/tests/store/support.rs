@@ -21,7 +21,7 @@ statements! {
     INSERT_THING = "INSERT INTO things (tenant_id, id, name, quantity, active, meta, payload, seen_at, gone_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     GET_THING = "SELECT id, name, quantity, active, meta, payload, seen_at, gone_at FROM things WHERE tenant_id = $1 AND id = $2";
-    LIST_NAMES = "SELECT name FROM things WHERE tenant_id = $1 ORDER BY name LIMIT 1000";
+    LIST_NAMES = "SELECT name FROM things WHERE tenant_id = $1 ORDER BY name LIMIT 100000";
     COUNT_THINGS = "SELECT count(*) FROM things WHERE tenant_id = $1";
     GET_QUANTITY = "SELECT quantity FROM things WHERE tenant_id = $1 AND name = $2";
     SET_QUANTITY = "UPDATE things SET quantity = $3 WHERE tenant_id = $1 AND name = $2";
@@ -153,13 +153,18 @@ impl Bench {
 
     /// The names of a tenant's things.
     pub(crate) async fn names(&self, tenant: TenantId) -> Vec<String> {
-        self.store.read(&call(tenant), async |read| Ok(read.run(&LIST_NAMES).fetch_values().await?)).await.unwrap()
+        names_in(&self.store, tenant).await
     }
 
     pub(crate) async fn quantity(&self, tenant: TenantId, name: &str) -> i64 {
         let get = async |read: Read| Ok(read.run(&GET_QUANTITY).bind(name).fetch_value().await?);
         self.store.read(&call(tenant), get).await.unwrap()
     }
+}
+
+/// The names of a tenant's things in some store.
+pub(crate) async fn names_in(store: &Store, tenant: TenantId) -> Vec<String> {
+    store.read(&call(tenant), async |read: Read| Ok(read.run(&LIST_NAMES).fetch_values().await?)).await.unwrap()
 }
 
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]

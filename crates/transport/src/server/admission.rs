@@ -35,7 +35,7 @@ impl fmt::Debug for Admission {
 }
 
 impl Admission {
-    /// The call, if it may run.
+    /// The call, if it may run. Also of one that may not it tells, by `known`, whose it is, once that is proven.
     pub(super) fn admit(
         &self,
         method: &'static MethodContract,
@@ -43,6 +43,7 @@ impl Admission {
         request_id: RequestId,
         trace: TraceContext,
         sent: Extracted,
+        known: &mut Option<Call>,
     ) -> Result<Call> {
         let deadline = deadline(method, &sent);
         if deadline.is_some_and(Deadline::is_spent) {
@@ -52,21 +53,23 @@ impl Admission {
         verdict.check(method, peer)?;
         let (principal, tenant) = self.principal(method, peer, &sent)?;
         let permissions = self.roles.permissions_of(principal.roles());
-        verdict.demand(method, peer, &principal, &permissions)?;
-        self.limits.check(method, Counted { tenant, principal: &principal, peer: Some(peer), address: None })?;
+        let demanded = verdict.demand(method, peer, &principal, &permissions);
+        let counted = Counted { tenant, principal: &principal, peer: Some(peer), address: None };
+        let allowed = demanded.and_then(|()| self.limits.check(method, counted));
         let scope = match (method.system, tenant) {
             (Some(reason), _) => Scope::System(reason),
             (None, Some(tenant)) => Scope::Tenant(tenant),
             (None, None) => Scope::Nothing,
         };
         let wrong_key = |error| Error::new(MeshReason::HeaderInvalid, "idempotency-key cannot be used").with_source(error);
-        Ok(CallBuilder {
+        let call = CallBuilder {
             causation: None,
             method: Some(method),
             request_id,
             trace,
             deadline,
             principal,
+            on_behalf_of: None,
             permissions,
             caller: Some(peer.into()),
             scope,
@@ -77,7 +80,9 @@ impl Admission {
             fence: None,
             clock: self.clock.clone(),
         }
-        .build())
+        .build();
+        *known = Some(call.clone());
+        allowed.map(|()| call)
     }
 
     /// On whose account, and for which tenant. A domain without a user's assertion acts on its own

@@ -18,7 +18,7 @@ use tonic::{
 use tower::ServiceExt;
 use tracing::Instrument;
 use weft_call::{
-    Call, Code, Deadline, Error, MeshReason, MethodContract, MethodKind, Payload, Reply, RequestId, Result, TraceContext,
+    Audit, Call, Code, Deadline, Error, MeshReason, MethodContract, MethodKind, Payload, Reply, RequestId, Result, TraceContext,
 };
 use weft_telemetry::{Side, server_span, start_trace, within as within_span};
 use weft_workload_identity::PeerIdentity;
@@ -72,7 +72,10 @@ pub(super) async fn respond(
     };
     let arrival = Arrival { method, peer: peer.workload.as_str(), request_id: &request_id, trace: inner, closing };
     let lines = running.lines.clone();
-    let work = work(server, arrival, sent, request, &mut running);
+    let work = async {
+        let result = work(server, arrival, sent, request, &mut running).await;
+        audited(server, running.admitted.as_ref(), result).await
+    };
     match work.instrument(span).instrument(lines).await {
         Ok(reply) => answer(reply, running, &request_id),
         Err(error) => {
@@ -92,6 +95,27 @@ struct Arrival<'a> {
     closing: CancellationToken,
 }
 
+/// Records who did what, where the contract asks for it and no transaction of the call has: then what is not recorded is not
+/// answered. A refusal is one, recorded or not.
+async fn audited(server: &Server, call: Option<&Call>, result: Result<Reply<Payload>>) -> Result<Reply<Payload>> {
+    let Some(call) = call else { return result };
+    let audit = call.method().map_or(Audit::None, |method| method.audit);
+    match &result {
+        Ok(_) if audit != Audit::None => server.records.audit(call, None).await.and(result),
+        Err(refusal) if audit == Audit::WriteAndRefused && is_refusal(refusal.code()) => {
+            if let Err(error) = server.records.audit(call, Some(refusal)).await {
+                tracing::error!(%error, "a refusal could not be recorded");
+            }
+            result
+        }
+        _ => result,
+    }
+}
+
+const fn is_refusal(code: Code) -> bool {
+    matches!(code, Code::PermissionDenied | Code::Unauthenticated)
+}
+
 /// The server stack, from the wire to the handler; the connection has proven the peer before, and
 /// [`respond`] traces and measures around it.
 async fn work(
@@ -103,8 +127,7 @@ async fn work(
 ) -> Result<Reply<Payload>> {
     // What is spent, forbidden or over its rate is refused first, in microseconds: it takes no place
     // from what may run.
-    let call = server.admission.admit(method, peer, request_id.clone(), trace, sent)?;
-    running.admitted = Some(call.clone());
+    let call = server.admission.admit(method, peer, request_id.clone(), trace, sent, &mut running.admitted)?;
     let deadline = call.deadline();
     // Then it waits for its place, on its own time: what is refused here has not begun.
     let place = server.limiter.enter(method.domain, deadline).await.inspect_err(|error| {
@@ -202,7 +225,7 @@ async fn handle(
             })
         }
     };
-    server.service.handle(method, call, payload, &*server.replays).await
+    server.service.handle(method, call, payload, &*server.records).await
 }
 
 /// The reply as a gRPC response.

@@ -16,7 +16,7 @@ use tonic_health::{
     pb::health_server::HealthServer,
     server::{HealthReporter, HealthService},
 };
-use weft_call::{MethodContract, Replays, Service};
+use weft_call::{MethodContract, Records, Service};
 use weft_telemetry::{MethodMetrics, Metrics, Observed, Side, States};
 use weft_workload_identity::{CertificateSource, WorkloadName, server_config};
 
@@ -53,7 +53,7 @@ struct Served {
 pub struct Server {
     service: Arc<dyn Service>,
     methods: HashMap<&'static str, Served>,
-    replays: Arc<dyn Replays>,
+    records: Arc<dyn Records>,
     admission: Admission,
     certificates: Arc<dyn CertificateSource>,
     tls: Arc<ServerConfig>,
@@ -91,7 +91,7 @@ impl Server {
     /// until [`ServerHealth::set_serving`] is told otherwise.
     pub fn new(
         service: Arc<dyn Service>,
-        replays: Arc<dyn Replays>,
+        records: Arc<dyn Records>,
         admission: Admission,
         certificates: Arc<dyn CertificateSource>,
         metrics: Metrics,
@@ -111,7 +111,7 @@ impl Server {
         let server = Self {
             service,
             methods,
-            replays,
+            records,
             admission,
             certificates,
             tls,

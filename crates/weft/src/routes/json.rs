@@ -198,5 +198,6 @@ pub(super) fn audit(audit: Audit) -> &'static str {
         Audit::None => "NONE",
         Audit::Read => "READ",
         Audit::Write => "WRITE",
+        Audit::WriteAndRefused => "WRITE_AND_REFUSED",
     }
 }

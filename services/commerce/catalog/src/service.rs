@@ -35,6 +35,7 @@ impl contract::Catalog for Catalog {
         let product = Product::create(&request.product.unwrap_or_default(), call.now())?;
         let write = async |tx: Tx| {
             store::insert(&tx, &product).await?;
+            tx.audit(&resource(product.id), None, Some(&product.to_message()))?;
             tx.publish(&product.created()).await?;
             Ok(Reply::created(product.to_message(), format!("/api/v1/products/{}", product.id)))
         };
@@ -85,6 +86,7 @@ impl contract::Catalog for Catalog {
             };
             etag::check_with_field(call, &wanted.etag, current.version)?;
             store::update(&tx, &changed).await?;
+            tx.audit(&resource(id), Some(&current.to_message()), Some(&changed.to_message()))?;
             Ok(changed.to_message().into())
         };
         self.store.write(call, write).await
@@ -96,6 +98,7 @@ impl contract::Catalog for Catalog {
             let current = store::get(&tx, id).await?;
             etag::check_with_field(call, &request.etag, current.version)?;
             store::delete(&tx, id).await?;
+            tx.audit(&resource(id), Some(&current.to_message()), None)?;
             Ok(Reply::new(()))
         };
         self.store.write(call, write).await
@@ -124,6 +127,11 @@ fn view(row: &VariantRow) -> contract::VariantView {
         product_id: row.product_id.to_string(),
         product_name: row.product_name.clone(),
     }
+}
+
+/// As audit records name it.
+fn resource(id: Uuid) -> String {
+    format!("products/{id}")
 }
 
 fn parse_id(text: &str, field: &str) -> Result<Uuid, CatalogError> {

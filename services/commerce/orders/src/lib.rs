@@ -24,5 +24,6 @@ pub fn domain() -> Domain {
         .migrations(migrations!())
         .statements(store::STATEMENTS)
         .serve(|cx| Orders::new(cx.store(), cx.client::<CatalogClient>()))
+        .erase(store::erase)
         .build()
 }

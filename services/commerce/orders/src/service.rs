@@ -47,6 +47,7 @@ impl contract::Orders for Orders {
         let order = Order::place(customer, wanted, offers, call.now())?;
         let write = async |tx: Tx| {
             store::insert(&tx, &order).await?;
+            tx.audit(&resource(order.id), None, Some(&order.to_message()))?;
             tx.publish(&order.created()).await?;
             Ok(Reply::created(order.to_message(), format!("/api/v1/orders/{}", order.id)))
         };
@@ -94,11 +95,17 @@ impl contract::Orders for Orders {
             };
             etag::check_with_field(call, &request.etag, current.version)?;
             store::update(&tx, &cancelled).await?;
+            tx.audit(&resource(id), Some(&current.to_message()), Some(&cancelled.to_message()))?;
             tx.publish(&cancelled.cancelled()).await?;
             Ok(cancelled.to_message().into())
         };
         self.store.write(call, write).await
     }
+}
+
+/// As audit records name it.
+fn resource(id: Uuid) -> String {
+    format!("orders/{id}")
 }
 
 fn parse_id(text: &str) -> Result<Uuid> {

@@ -5,7 +5,10 @@
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use weft_mesh::store::{Read, StoreError, Tx, statements};
+use weft_mesh::{
+    Subject,
+    store::{Read, StoreError, Tx, statements},
+};
 
 use crate::{
     error::OrdersError,
@@ -56,6 +59,9 @@ statements! {
         "INSERT INTO lines \
          (tenant_id, order_id, position, variant_id, product_id, sku, name, quantity, unit_price, total) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    /// The order stays, for whom it does not say.
+    FORGET_CUSTOMER = "UPDATE orders SET customer_id = $3, note = '' WHERE tenant_id = $1 AND customer_id = $2";
+    LIST_IDS_OF = "SELECT id FROM orders WHERE tenant_id = $1 AND customer_id = $2 LIMIT 100000";
     /// What of an order can change.
     UPDATE_ORDER =
         "UPDATE orders SET state = $3, update_time = $4, version = $5 WHERE tenant_id = $1 AND id = $2";
@@ -145,6 +151,15 @@ pub(crate) async fn insert(tx: &Tx, order: &Order) -> Result<(), StoreError> {
 pub(crate) async fn update(tx: &Tx, order: &Order) -> Result<(), StoreError> {
     let run = tx.run(&UPDATE_ORDER).bind(order.id).bind(order.state.as_str());
     run.bind(order.update_time).bind(order.version).execute().await?;
+    Ok(())
+}
+
+/// Erases who ordered, and what was noted: the order itself is to be kept.
+pub(crate) async fn erase(tx: &Tx, subject: Subject) -> weft_mesh::Result<()> {
+    for order in tx.run(&LIST_IDS_OF).bind(subject.user).fetch_values::<Uuid>().await? {
+        tx.forget_events(&order.to_string()).await?;
+    }
+    tx.run(&FORGET_CUSTOMER).bind(subject.user).bind(Uuid::nil()).execute().await?;
     Ok(())
 }
 

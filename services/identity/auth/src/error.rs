@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weft_contracts_auth::AuthReason;
-use weft_mesh::{Error, store::StoreError};
+use weft_mesh::{Error, seal::SealError, store::StoreError};
 
 use crate::{password::PasswordError, random::RandomError, signing_key::SigningKeyError};
 
@@ -55,6 +55,8 @@ pub(crate) enum AuthError {
     Password(#[from] PasswordError),
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
+    #[error("a signing key cannot be unsealed")]
+    Seal(#[from] SealError),
     #[error(transparent)]
     Random(#[from] RandomError),
     /// What the mesh or the store refuses: it keeps its own reason.
@@ -92,6 +94,7 @@ impl From<AuthError> for Error {
             | AuthError::Token(_)
             | AuthError::Password(_)
             | AuthError::SigningKey(_)
+            | AuthError::Seal(_)
             | AuthError::Random(_) => return Self::internal(error),
         };
         Self::new(reason, error.to_string())

@@ -39,10 +39,11 @@ pub fn domain() -> Domain {
             let auth = &cx.config().auth;
             let settings = Settings::new(auth.access_token_ttl, auth.refresh_token_ttl, auth.max_parallel_hashes());
             let settings = settings.map_err(|error| cannot_start(&error))?;
-            Auth::new(cx.store(), settings).map_err(|error| cannot_start(&error))
+            Auth::new(cx.store(), settings, cx.sealer()).map_err(|error| cannot_start(&error))
         })
         .every("expire_sessions", minutes(10), Auth::expire)
         .every("rotate_signing_keys", hours(1), Auth::rotate_signing_keys)
+        .erase(store::erase)
         .build()
 }
 

@@ -10,6 +10,7 @@ use weft_contracts_auth::{
 };
 use weft_mesh::{
     Call, Reply, Result, TenantId,
+    seal::Sealer,
     store::{Read, Statement, Store, Tx},
 };
 
@@ -52,9 +53,9 @@ enum Refreshed {
 }
 
 impl Auth {
-    pub(crate) fn new(store: Store, settings: Settings) -> Result<Self, PasswordError> {
+    pub(crate) fn new(store: Store, settings: Settings, sealer: Option<Sealer>) -> Result<Self, PasswordError> {
         let hasher = Hasher::new(settings.max_parallel_hashes)?;
-        Ok(Self { keys: Keys::new(store.clone()), store, settings, hasher })
+        Ok(Self { keys: Keys::new(store.clone(), sealer), store, settings, hasher })
     }
 
     /// Deletes sessions and revocations whose time is over, some at a time.
@@ -96,6 +97,7 @@ impl Auth {
             if !store::insert_user(&tx, &user, &password_hash).await? {
                 return Err(AuthError::EmailTaken.into());
             }
+            tx.audit::<User>(&account(user.id), None, None)?;
             if !joins {
                 tx.publish(&news::tenant_created(&user)).await?;
             }
@@ -123,6 +125,7 @@ impl Auth {
                 run.execute().await?;
             }
             store::insert_session(&tx, session, account.id, &token, lifetime).await?;
+            tx.audit::<User>(&format!("sessions/{session} of {}", self::account(account.id)), None, None)?;
             tx.publish(&news::user_logged_in(&user, session, now)).await?;
             Ok(user)
         };
@@ -137,7 +140,10 @@ impl Auth {
         let SessionPlace { tenant_id, id } = place.ok_or(AuthError::RefreshTokenInvalid)?;
         let keys = self.keys.signing(call).await?;
         let call = call.in_tenant(TenantId(tenant_id))?;
-        let refresh = async |tx: Tx| Ok(self.refresh_in(&tx, id, &token, call.now()).await?);
+        let refresh = async |tx: Tx| {
+            tx.audit::<User>(&format!("sessions/{id}"), None, None)?;
+            Ok(self.refresh_in(&tx, id, &token, call.now()).await?)
+        };
         match self.store.transact(&call, refresh).await? {
             Refreshed::Granted { user, token } => self.tokens(&keys, user, id, &token, call.now()),
             Refreshed::Reused => Err(AuthError::RefreshTokenReused),
@@ -175,6 +181,7 @@ impl Auth {
                 if loses_owner && tx.run(&store::COUNT_OWNERS).fetch_value::<i64>().await? <= 1 {
                     return Err(AuthError::LastOwner.into());
                 }
+                tx.audit::<User>(&account(id), None, None)?;
                 tx.run(&store::SET_ROLE).bind(id).bind(name).execute().await?;
                 name.clone_into(&mut user.role);
             }
@@ -246,7 +253,10 @@ impl contract::Auth for Auth {
 
     async fn logout(&self, call: &Call, _: LogoutRequest) -> Result<Reply<()>> {
         let (session, now) = (call.user()?.session, call.now());
-        let end = async |tx: Tx| Ok(store::revoke_session(&tx, session, now, self.last_expiry(now)).await?);
+        let end = async |tx: Tx| {
+            tx.audit::<User>(&format!("sessions/{session}"), None, None)?;
+            Ok(store::revoke_session(&tx, session, now, self.last_expiry(now)).await?)
+        };
         self.store.write(call, end).await?;
         Ok(().into())
     }
@@ -281,6 +291,11 @@ impl contract::Auth for Auth {
     async fn list_revocations(&self, call: &Call, request: ListRevocationsRequest) -> Result<Reply<ListRevocationsResponse>> {
         Ok(self.revocations_after(call, request.after_position).await?.into())
     }
+}
+
+/// As audit records name it.
+fn account(id: Uuid) -> String {
+    format!("users/{id}")
 }
 
 fn parse_id(field: &'static str, text: &str) -> Result<Uuid, AuthError> {

@@ -1,10 +1,13 @@
 //! Every statement of auth, and the rows that they read.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 use weft_contracts_auth::{ApiKey, Role, User};
-use weft_mesh::store::{Read, StoreError, Tx, statements};
+use weft_mesh::{
+    Subject,
+    store::{Read, StoreError, Tx, statements},
+};
 
 use crate::{
     email::EmailAddress,
@@ -29,6 +32,13 @@ statements! {
         "UPDATE users SET password_hash = $4 WHERE tenant_id = $1 AND id = $2 AND password_hash = $3";
     system FIND_ACCOUNT = "SELECT tenant_id, id, password_hash FROM users WHERE email = $1";
 
+    /// A tenant that was given no name bears the address of who opened it.
+    FORGET_NAME =
+        "UPDATE tenants SET name = '' WHERE tenant_id = $1 \
+         AND name = (SELECT email FROM users WHERE tenant_id = $1 AND id = $2)";
+    DELETE_USER = "DELETE FROM users WHERE tenant_id = $1 AND id = $2";
+
+    LIST_SESSIONS = "SELECT id FROM sessions WHERE tenant_id = $1 AND user_id = $2 LIMIT 10000";
     INSERT_SESSION =
         "INSERT INTO sessions (tenant_id, id, user_id, family_hash, secret_hash, create_time, expire_time) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -70,8 +80,12 @@ statements! {
     system LIST_SIGNING_KEYS = "SELECT number, seed, sign_from FROM signing_keys ORDER BY number LIMIT 100";
     system INSERT_SIGNING_KEY =
         "INSERT INTO signing_keys (number, seed, sign_from) VALUES ($1, $2, $3) ON CONFLICT (number) DO NOTHING";
+    system SET_SEED = "UPDATE signing_keys SET seed = $2 WHERE number = $1 AND seed = $3";
     system DELETE_SIGNING_KEYS = "DELETE FROM signing_keys WHERE number < $1";
 }
+
+/// No access token may live longer: see the settings.
+const LONGEST_ACCESS_TOKEN: TimeDelta = TimeDelta::hours(24);
 
 /// Rows that one run of [`EXPIRE_SESSIONS`] or [`EXPIRE_REVOCATIONS`] deletes at most.
 pub(crate) const EXPIRE_BATCH: u64 = 500;
@@ -243,4 +257,16 @@ pub(crate) async fn revoke_session(tx: &Tx, id: Uuid, now: DateTime<Utc>, expire
 /// Every signing key.
 pub(crate) async fn list_signing_keys(read: &Read) -> Result<Vec<SigningKeyRow>, StoreError> {
     read.run(&LIST_SIGNING_KEYS).fetch_all().await
+}
+
+/// Erases an account with its sessions, whose access tokens are revoked.
+pub(crate) async fn erase(tx: &Tx, subject: Subject) -> weft_mesh::Result<()> {
+    let now = tx.call().now();
+    for session in tx.run(&LIST_SESSIONS).bind(subject.user).fetch_values::<Uuid>().await? {
+        tx.forget_events(&session.to_string()).await?;
+        revoke_session(tx, session, now, now + LONGEST_ACCESS_TOKEN).await?;
+    }
+    tx.run(&FORGET_NAME).bind(subject.user).execute().await?;
+    tx.run(&DELETE_USER).bind(subject.user).execute().await?;
+    Ok(())
 }

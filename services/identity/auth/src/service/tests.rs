@@ -29,7 +29,7 @@ impl Replicas {
         let store = databases.store(domain.schema()).await.unwrap();
         let (minute, month) = (Duration::from_mins(10), Duration::from_hours(720));
         let settings = Settings::new(minute, month, NonZeroUsize::MIN).unwrap();
-        let replica = || Arc::new(Auth::new(store.clone(), settings.clone()).unwrap());
+        let replica = || Arc::new(Auth::new(store.clone(), settings.clone(), None).unwrap());
         let all = (0..count).map(|_| replica()).collect();
         Self { all, store, clock: Clock::manual(Clock::system().now()), _folder: folder }
     }
@@ -140,5 +140,47 @@ async fn replicas_rotate_a_session_as_one() {
         }
         got.dedup();
         assert_eq!(got.len(), 1);
+    }
+}
+
+/// The same replica with other keys of the installation.
+fn with_keys(replicas: &Replicas, sealer: Option<Sealer>) -> Auth {
+    Auth::new(replicas.store.clone(), replicas.all[0].settings.clone(), sealer).unwrap()
+}
+
+async fn seeds(replicas: &Replicas) -> Vec<Vec<u8>> {
+    let list = async |read: Read| Ok(store::list_signing_keys(&read).await?);
+    replicas.store.read(&replicas.call(), list).await.unwrap().into_iter().map(|row| row.seed).collect()
+}
+
+async fn kid(auth: &Auth, call: &Call) -> String {
+    auth.keys.signing(call).await.unwrap().signing(call.now()).unwrap().id().to_owned()
+}
+
+#[tokio::test]
+async fn seeds_are_sealed_and_sealed_anew_when_the_key_changes() {
+    for replicas in Replicas::on_both(1).await {
+        let call = replicas.call();
+        let (old, new) = (weft_mesh::seal::fresh_key().unwrap(), weft_mesh::seal::fresh_key().unwrap());
+        let id = kid(&replicas.all[0], &call).await;
+        assert_eq!(seeds(&replicas).await[0].len(), 32, "without a key it stands as it is");
+
+        let sealed = with_keys(&replicas, Some(Sealer::new(&old, []).unwrap()));
+        sealed.rotate_signing_keys(&call).await.unwrap();
+        let first = seeds(&replicas).await;
+        assert!(weft_mesh::seal::is_sealed(&first[0]));
+        assert_eq!(kid(&sealed, &call).await, id);
+        sealed.rotate_signing_keys(&call).await.unwrap();
+        assert_eq!(seeds(&replicas).await, first, "what is sealed stays");
+
+        let rotated = Sealer::new(&new, [old.as_str()]).unwrap();
+        let both = with_keys(&replicas, Some(rotated.clone()));
+        assert_eq!(kid(&both, &call).await, id);
+        both.rotate_signing_keys(&call).await.unwrap();
+        assert!(seeds(&replicas).await.iter().all(|seed| rotated.is_current(seed)));
+        assert_eq!(kid(&with_keys(&replicas, Some(Sealer::new(&new, []).unwrap())), &call).await, id);
+
+        let stranger = with_keys(&replicas, Some(Sealer::new(&old, []).unwrap()));
+        assert!(matches!(stranger.keys.signing(&call).await, Err(AuthError::Seal(_))), "its key is gone");
     }
 }

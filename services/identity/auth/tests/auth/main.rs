@@ -3,6 +3,8 @@
 
 mod accounts;
 mod api_keys;
+mod audit;
+mod erasure;
 mod given;
 mod passwords;
 mod roles;
