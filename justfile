@@ -73,6 +73,7 @@ proof:
     bash build-support/scenarios/mesh.sh whole --kills 30
     bash build-support/scenarios/mesh.sh sabotage
     bash build-support/scenarios/fences.sh
+    WEFT_HOSTILE_SECONDS=20 cargo test --locked --release -p weft-edge --test hostile -- --nocapture --test-threads 1
 
 # Write the table of domains that the chart is looped over.
 chart-domains:

@@ -42,6 +42,7 @@ servers_start_redis || exit
 # Simulated networks take minutes unoptimised: their tests run in the profile that they are run in.
 step "tests of the workspace" cargo_test --workspace --exclude weft-simulation
 step "who is refused, as server and as client" cargo_test -p weft-testkit --test refusals -- --nocapture
+step "hostile clients beside an honest one" cargo_test -p weft-edge --test hostile -- --nocapture
 step "the protobuf conformance suite" bash build-support/conformance.sh
 step "fuzzing the transcoder" bash build-support/fuzz.sh 60
 step "a domain in a repository of its own" greeter

@@ -14,6 +14,12 @@ use tokio::{
 use weft_call::BoxFuture;
 use weft_discovery::Endpoint;
 
+/// What the other end may send ahead on one stream, in bytes.
+pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
+/// What it may send ahead on all streams of a connection: the most there is (RFC 9113 section 6.9.1). A bound here would let a
+/// few streams that nobody reads hold up all others of the connection; memory is bounded by the streams and their windows.
+pub(crate) const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
 /// A connection, before TLS.
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 

@@ -21,6 +21,7 @@ pub(crate) mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
@@ -64,6 +65,12 @@ pub(crate) async fn run(front: Arc<Front>, listener: TcpListener, certificates: 
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+        }
+    }
+    // Whoever got into the queue before it closes is served as well.
+    while let (Some(Ok(arrived)), Ok(place)) = (listener.accept().now_or_never(), Arc::clone(&places).try_acquire_owned()) {
+        if let Some(served) = admit(&front, &addresses, certificates.as_ref(), &closing, arrived) {
+            connections.spawn(keep(served, cut.clone(), Ok(place)));
         }
     }
     drop(listener);

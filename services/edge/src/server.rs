@@ -1,6 +1,6 @@
 //! An edge: what it is made of, how it starts, how it ends.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -60,6 +60,7 @@ pub struct Running {
     /// Whether clients speak TLS with it.
     pub is_tls: bool,
     leave: CancellationToken,
+    farewell: Duration,
     stop: DropGuard,
     served: JoinHandle<()>,
 }
@@ -96,6 +97,7 @@ impl Edge {
         if let Some(certificates) = certificates.clone() {
             tokio::spawn(stop.clone().run_until_cancelled_owned(certificates.watch()));
         }
+        let farewell = settings.drain_timeout / 10;
         let is_tls = certificates.is_some();
         let front = Front {
             leave: leave.clone(),
@@ -112,7 +114,7 @@ impl Edge {
             metrics,
         };
         let served = tokio::spawn(listener::run(Arc::new(front), listener, certificates, closing));
-        Ok(Running { local_addr, is_tls, leave, stop: stop.drop_guard(), served })
+        Ok(Running { local_addr, is_tls, leave, farewell, stop: stop.drop_guard(), served })
     }
 }
 
@@ -145,8 +147,11 @@ impl Running {
         self.leave.clone()
     }
 
-    /// Takes no new requests, gives those under way the time that is set for draining, and ends.
+    /// Asks clients to go elsewhere, for a tenth of the time that is set for draining; then takes no new requests, gives
+    /// those under way that time, and ends.
     pub async fn shutdown(self) {
+        self.leave.cancel();
+        tokio::time::sleep(self.farewell).await;
         self.stop.disarm().cancel();
         if let Err(error) = self.served.await {
             tracing::error!(%error, "the edge did not drain");

@@ -20,7 +20,7 @@ use weft_discovery::Endpoint;
 
 use super::link::Way;
 use crate::{
-    socket::{Dialer, Socket},
+    socket::{self, Dialer, Socket},
     tuning::LiveTuning,
 };
 
@@ -43,8 +43,8 @@ impl MutualTls {
             .http2_keep_alive_interval(connections.keep_alive_interval)
             .keep_alive_timeout(connections.keep_alive_timeout)
             .keep_alive_while_idle(true)
-            .initial_stream_window_size(1024 * 1024)
-            .initial_connection_window_size(4 * 1024 * 1024)
+            .initial_stream_window_size(socket::STREAM_WINDOW)
+            .initial_connection_window_size(socket::CONNECTION_WINDOW)
     }
 
     fn connector(&self, endpoint: &Endpoint) -> Connector {

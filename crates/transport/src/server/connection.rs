@@ -26,7 +26,7 @@ use weft_workload_identity::{PeerIdentity, peer_identity};
 
 use super::{Server, execution};
 use crate::{
-    socket::{Listener, Socket},
+    socket::{self, Listener, Socket},
     tuning::ConnectionTuning,
 };
 
@@ -100,8 +100,8 @@ async fn serve(
         .timer(TokioTimer::new())
         .max_concurrent_streams(server.limits.streams)
         .max_header_list_size(server.limits.headers)
-        .initial_stream_window_size(1024 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024)
+        .initial_stream_window_size(socket::STREAM_WINDOW)
+        .initial_connection_window_size(socket::CONNECTION_WINDOW)
         .keep_alive_interval(Some(tuning.keep_alive_interval))
         .keep_alive_timeout(tuning.keep_alive_timeout)
         .serve_connection(TokioIo::new(tls), requests);

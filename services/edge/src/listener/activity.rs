@@ -109,6 +109,16 @@ impl Activity {
         Turn { activity: Arc::clone(self), is_answered: false }
     }
 
+    /// Whether many requests are under way at once, as over HTTP/2.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.is_multiplexed.load(Relaxed)
+    }
+
+    /// Whether a request has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.requests.load(Relaxed) > 0
+    }
+
     /// Waits until one of its times is over.
     pub(super) async fn over(&self) -> ConnectionEnd {
         let timed_out = async {
@@ -138,7 +148,7 @@ impl Activity {
             None => Ok(()),
         };
         check(self.time(&self.stalled_since), self.times.idle, ConnectionEnd::Stalled)?;
-        if self.requests.load(Relaxed) == 0 {
+        if !self.has_begun() {
             check(Some(self.started), self.times.header, ConnectionEnd::Header)?;
         } else if self.open.load(Relaxed) == 0 {
             check(self.time(&self.header_since), self.times.header, ConnectionEnd::Header)?;
@@ -160,8 +170,8 @@ impl Activity {
     }
 
     fn heard(&self) {
-        let is_first = self.header_since.load(Relaxed) == NEVER && self.requests.load(Relaxed) > 0;
-        if is_first && self.open.load(Relaxed) == 0 && !self.is_multiplexed.load(Relaxed) {
+        let is_first = self.header_since.load(Relaxed) == NEVER && self.has_begun();
+        if is_first && self.open.load(Relaxed) == 0 && !self.is_multiplexed() {
             self.note(&self.header_since);
         }
     }

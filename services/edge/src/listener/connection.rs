@@ -22,7 +22,7 @@ use crate::{front::Front, request_limits, settings::Settings, websocket::Session
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// How long an idle client may take to see that it is being left.
+/// How long a client may take to see that it is being left, or to ask for the first time when it is.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves a connection to its end.
@@ -68,7 +68,7 @@ where
     });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
-    let (mut leaving, mut over) = (pin!(asked_to_leave(&closing)), pin!(activity.over()));
+    let (mut leaving, mut over) = (pin!(asked_to_leave(&closing, &activity)), pin!(activity.over()));
     let mut is_leaving = false;
     let ended = loop {
         tokio::select! {
@@ -94,15 +94,22 @@ where
     sessions.serve().await;
 }
 
-/// Waits until the connection is to end once nothing is under way. One that came after the clients were asked to leave
-/// is served, request by request, until the edge stops.
-async fn asked_to_leave(closing: &Closing) {
-    if closing.leave.is_cancelled() {
-        return closing.stop.cancelled().await;
+/// Waits until the connection is to end once nothing is under way. Only HTTP/2 can say so without losing a request that
+/// is on its way: over HTTP/1.1 the next answer says it, and so it does on connections that come later.
+async fn asked_to_leave(closing: &Closing, activity: &Activity) {
+    if !closing.leave.is_cancelled() {
+        tokio::select! {
+            () = closing.leave.cancelled() => {}
+            () = closing.stop.cancelled() => {}
+        }
+        if activity.is_multiplexed() {
+            return;
+        }
     }
-    tokio::select! {
-        () = closing.leave.cancelled() => {}
-        () = closing.stop.cancelled() => {}
+    closing.stop.cancelled().await;
+    if !activity.has_begun() {
+        // Its first request is on its way, or none is.
+        tokio::time::sleep(FAREWELL).await;
     }
 }
 

@@ -59,6 +59,13 @@ impl House {
         edge_of(&self.mesh)
     }
 
+    /// Another edge, whose domains are nowhere to be found any more.
+    pub(crate) async fn unserved(self) -> weft_edge::Running {
+        let edge = self.another().start().await.unwrap();
+        self.mesh.stop().await;
+        edge
+    }
+
     /// A token of somebody new with the role `writer`.
     pub(crate) fn token(&self) -> String {
         self.issuer.sign(&Issuer::claims(self.mesh.clock().now()))

@@ -1,10 +1,13 @@
 //! The edge in front of a mesh: real HTTP, real mutual TLS, real transport.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "numbers belong to what is asserted of them")]
 
 mod api_keys;
 mod authentication;
 mod caching;
+mod conditions;
 mod connections;
+mod draining;
 mod flow;
 mod grpc;
 mod grpc_web;

@@ -1,0 +1,113 @@
+//! Clients that mean harm, beside one that does not.
+//!
+//! `WEFT_HOSTILE_SECONDS` says how long each attack lasts: 2 seconds where it is not set. From 10 on, what the honest
+//! client waits for is held to a bound as well; with less the numbers are printed only, since too few requests make them.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "numbers are what it is for")]
+
+mod attacks;
+mod bytes;
+mod honest;
+
+use std::{fs, net::SocketAddr, time::Duration};
+
+use weft_access::{AssertionSigner, EDGE};
+use weft_cache::InProcess;
+use weft_edge::{Edge, Running, Settings};
+use weft_testkit::{Backend, Mesh};
+
+/// From so many seconds an attack on, the honest client's waiting is held to a bound.
+const ENOUGH: u64 = 10;
+/// How much longer the honest client may wait under attack than before, at its 99th percentile.
+const RATIO: f64 = 3.0;
+/// Connections that are left once all attackers are gone, the honest client's among them.
+const LEFT: usize = 8;
+
+/// Notes behind an edge as it is set by default, with less patience so that the test takes less time.
+async fn door(patience: Duration) -> (Mesh, Running) {
+    let mesh = Mesh::of([weft_edge_fixture::domain()]).start(Backend::Sqlite).await;
+    let settings = Settings {
+        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        header_timeout: patience,
+        idle_timeout: patience * 2,
+        ..Settings::default()
+    };
+    let running = mesh.running();
+    let edge = Edge {
+        settings,
+        contracts: running.contracts().to_vec(),
+        upstreams: running.upstreams(EDGE).unwrap(),
+        signer: AssertionSigner::new(running.certificates(), EDGE.parse().unwrap()),
+        clock: running.clock().clone(),
+        metrics: running.metrics().clone(),
+        counters: std::sync::Arc::new(InProcess::new()),
+        limit_factors: running.limit_factors(),
+    };
+    let edge = edge.start().await.unwrap();
+    (mesh, edge)
+}
+
+/// What the process holds of memory, in MiB; the attackers are part of it.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
+}
+
+/// Waits until the attackers' connections are gone.
+async fn emptied(mesh: &Mesh) {
+    let emptied = async {
+        while connections(mesh) > LEFT {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), emptied).await.expect("the attackers' connections are gone");
+}
+
+fn connections(mesh: &Mesh) -> usize {
+    let text = mesh.running().metrics().render();
+    text.lines().find_map(|line| line.strip_prefix("weft_edge_connections ")).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_honest_client_sees_nothing_of_the_others() {
+    // 3,000 sockets have two ends here.
+    let limits = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let all = rustix::process::Rlimit { current: limits.maximum, maximum: limits.maximum };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, all).unwrap();
+    let seconds = std::env::var("WEFT_HOSTILE_SECONDS").map_or(2, |text| text.parse().expect("a number of seconds"));
+    let each = Duration::from_secs(seconds);
+    let (mesh, edge) = door(Duration::from_secs(2)).await;
+    let honest = honest::Client::start(edge.local_addr);
+    // The first requests open connections.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    honest.take();
+    tokio::time::sleep(each * 2).await;
+    let (before, memory_before) = (honest.take(), resident());
+    println!("{:<28} {before}, {memory_before} MiB", "nobody else");
+    assert_eq!(before.errors, 0);
+    let mut worst: f64 = 0.0;
+    for (name, attack) in attacks::ALL {
+        attack(edge.local_addr, each).await;
+        let under = honest.take();
+        let ratio = under.p99.as_secs_f64() / before.p99.as_secs_f64();
+        worst = worst.max(ratio);
+        println!("{name:<28} {under}, {ratio:.2} of before at p99, {} MiB", resident());
+        assert_eq!(under.errors, 0, "the honest client under {name}");
+        // 50 a second, less those that are under way.
+        assert!(under.answers as u64 >= 40 * seconds, "the honest client was served under {name}");
+    }
+    emptied(&mesh).await;
+    let memory_once = resident();
+    // What the allocator keeps is there for the next ones: a second crowd needs no more than the first.
+    attacks::ALL[0].1(edge.local_addr, each).await;
+    emptied(&mesh).await;
+    let memory_twice = resident();
+    println!("{memory_before} MiB before, {memory_once} afterwards, {memory_twice} after a second crowd");
+    println!("at worst {worst:.2} of before at p99");
+    assert!(memory_twice <= memory_once + 16, "memory returns");
+    if seconds >= ENOUGH {
+        assert!(worst < RATIO, "the honest client waited {worst:.2} times as long at p99");
+    }
+    edge.shutdown().await;
+}
