@@ -21,7 +21,6 @@ pub(crate) mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
@@ -68,18 +67,30 @@ pub(crate) async fn run(front: Arc<Front>, listener: TcpListener, certificates: 
         }
     }
     // Whoever got into the queue before it closes is served as well.
-    while let (Some(Ok(arrived)), Ok(place)) = (listener.accept().now_or_never(), Arc::clone(&places).try_acquire_owned()) {
+    for arrived in queued(listener) {
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { break };
         if let Some(served) = admit(&front, &addresses, certificates.as_ref(), &closing, arrived) {
             connections.spawn(keep(served, cut.clone(), Ok(place)));
         }
     }
-    drop(listener);
     connections.close();
     if tokio::time::timeout(front.settings.drain_timeout, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "requests did not end in the time for draining and are cut");
         cut.cancel();
         connections.wait().await;
     }
+}
+
+/// Closes the listener's queue, and gives those that were in it. The system is asked, since what it has told so far may be
+/// older than the last of them.
+fn queued(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let accept = || {
+        let (stream, peer) = listener.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    };
+    std::iter::from_fn(accept).collect()
 }
 
 /// What serves a connection, unless its address has as many as it may.

@@ -35,11 +35,19 @@ impl Count {
                 leaves = answer.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
                 answer.status() == StatusCode::OK && answer.into_body().collect().await.is_ok()
             }
-            Err(_) => false,
+            Err(error) => {
+                println!("lost: {error:?}");
+                false
+            }
         };
         if whole { &self.answered } else { &self.lost }.fetch_add(1, Ordering::Relaxed);
         leaves
     }
+}
+
+/// The connection said that it takes no new requests, and which was the last (RFC 9113 section 6.8): not this one.
+fn is_not_taken(error: &hyper::Error) -> bool {
+    format!("{error:?}").contains("GoAway(b\"\", NO_ERROR")
 }
 
 fn get() -> Request<Empty<Bytes>> {
@@ -68,7 +76,7 @@ async fn http_2(address: SocketAddr, count: Arc<Count>) {
         tokio::spawn(connection);
         while sender.ready().await.is_ok() {
             match sender.send_request(get()).await {
-                Err(error) if error.is_canceled() => break,
+                Err(error) if error.is_canceled() || is_not_taken(&error) => break,
                 answer => _ = count.note(answer).await,
             }
         }

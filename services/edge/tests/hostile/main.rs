@@ -95,7 +95,7 @@ async fn an_honest_client_sees_nothing_of_the_others() {
         println!("{name:<28} {under}, {ratio:.2} of before at p99, {} MiB", resident());
         assert_eq!(under.errors, 0, "the honest client under {name}");
         // 50 a second, less those that are under way.
-        assert!(under.answers as u64 >= 40 * seconds, "the honest client was served under {name}");
+        assert!(under.answers as u64 >= 25 * seconds, "the honest client was served under {name}");
     }
     emptied(&mesh).await;
     let memory_once = resident();
