@@ -36,7 +36,7 @@ fn the_service_and_its_words_are_listed() {
     assert!(std::ptr::eq(LibraryClient::SERVICE, service));
     assert_eq!(AuthorsContract::CONTRACT.domain, "authors");
     let (topic, domain, message) = ("events.book.added", "lending_library", "fixture.library.v1.Book");
-    assert_eq!(CONTRACT.events, [EventContract { topic, domain, message, key: "type" }]);
+    assert_eq!(CONTRACT.events, [EventContract { topic, domain, message, key: "type", permission: None }]);
     assert_eq!(Book::EVENT, &CONTRACT.events[0]);
     assert_eq!(Book { r#type: "novel".to_owned(), ..Book::default() }.key(), "novel");
 }

@@ -30,8 +30,9 @@ impl Generator<'_> {
         events.collect()
     }
 
-    fn event_row(&self, message: &MessageDescriptor, Event { topic, key }: &Event) -> TokenStream {
+    fn event_row(&self, message: &MessageDescriptor, Event { topic, key, permission }: &Event) -> TokenStream {
         let (runtime, domain, message) = (&self.runtime, &self.package.domain, message.full_name());
-        quote!(#runtime::EventContract { topic: #topic, domain: #domain, message: #message, key: #key })
+        let permission = if permission.is_empty() { quote!(None) } else { quote!(Some(#permission)) };
+        quote!(#runtime::EventContract { topic: #topic, domain: #domain, message: #message, key: #key, permission: #permission })
     }
 }

@@ -108,6 +108,8 @@ pub(crate) struct Event {
     pub(crate) topic: String,
     #[prost(string, tag = "2")]
     pub(crate) key: String,
+    #[prost(string, tag = "3")]
+    pub(crate) permission: String,
 }
 
 /// `google.api.HttpRule`

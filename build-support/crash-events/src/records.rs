@@ -33,8 +33,13 @@ pub(crate) struct Stepped {
 }
 
 impl Event for Stepped {
-    const EVENT: &'static EventContract =
-        &EventContract { topic: "events.thing.stepped", domain: "shop", message: "weft.shop.v1.Stepped", key: "what" };
+    const EVENT: &'static EventContract = &EventContract {
+        topic: "events.thing.stepped",
+        domain: "shop",
+        message: "weft.shop.v1.Stepped",
+        key: "what",
+        permission: None,
+    };
 
     fn key(&self) -> &str {
         &self.what

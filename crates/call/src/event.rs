@@ -17,6 +17,8 @@ pub struct EventContract {
     pub message: &'static str,
     /// The field that says what the event is about: `order_id`.
     pub key: &'static str,
+    /// The permission that following it from outside takes; without it nobody outside can.
+    pub permission: Option<&'static str>,
 }
 
 /// A message that is published as an event: generated.
@@ -52,6 +54,11 @@ impl TopicPattern {
         };
         let fits = text.len() <= PATTERN_LIMIT && words.split('.').all(is_word);
         if fits { Ok(Self(text.to_owned())) } else { Err(TopicPatternError) }
+    }
+
+    /// The pattern that every topic matches.
+    pub fn all() -> Self {
+        Self("*".to_owned())
     }
 
     /// The pattern that one event alone matches.

@@ -3,7 +3,9 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use serde::de::DeserializeOwned;
-use weft_call::{BoxFuture, Call, Calls, Client, Clock, Declares, Error, MethodContract, Payload, Reply, Result, Upstream};
+use weft_call::{
+    BoxFuture, Call, Calls, Client, Clock, Contract, Declares, Error, MethodContract, Payload, Reply, Result, Upstream,
+};
 use weft_config::Config;
 use weft_saga::{Conductor, Sagas};
 use weft_seal::Sealer;
@@ -18,6 +20,7 @@ pub(crate) struct Parts {
     pub(crate) upstreams: Upstreams,
     pub(crate) clock: Clock,
     pub(crate) config: Arc<Config>,
+    pub(crate) contracts: Vec<&'static Contract>,
     pub(crate) sealer: Option<Sealer>,
     pub(crate) sagas: Sagas,
 }
@@ -74,6 +77,11 @@ impl<'a, C: Declares> Context<'a, C> {
     /// What secrets at rest are sealed with; nothing where no key is configured and the database is shared.
     pub fn sealer(&self) -> Option<Sealer> {
         self.parts.sealer.clone()
+    }
+
+    /// The contracts of every domain of the mesh, here or elsewhere.
+    pub fn contracts(&self) -> Vec<&'static Contract> {
+        self.parts.contracts.clone()
     }
 
     /// The time of day.

@@ -19,7 +19,7 @@ pub(super) fn refusals(package: &Package) -> Vec<Refusal> {
             declared.insert(event.topic, message.full_name().to_owned());
         }
     }
-    for (message, Event { topic, key }) in &package.events {
+    for (message, Event { topic, key, permission }) in &package.events {
         let (file, name) = (message.parent_file(), message.full_name());
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let word = |word: &str| !word.is_empty() && word.chars().all(plain);
@@ -30,12 +30,24 @@ pub(super) fn refusals(package: &Package) -> Vec<Refusal> {
         if let Some(first) = declared.insert(topic.clone(), name.to_owned()) {
             refusals.push(package.refusal(&file, name, format!("its topic `{topic}` is declared by {first} already")));
         }
+        if !permission.is_empty() && !declares(package, permission) {
+            let problem = format!("its permission `{permission}` is none that a service of the contract declares");
+            refusals.push(package.refusal(&file, name, problem));
+        }
         if !is_key(message, key) {
             let problem = format!("its key `{key}` must be one of its fields, a single string outside of any oneof");
             refusals.push(package.refusal(&file, name, problem));
         }
     }
     refusals
+}
+
+/// Whether a service of the package has the permission, or a method of one demands it.
+fn declares(package: &Package, permission: &str) -> bool {
+    package.services.iter().any(|service| {
+        service.policy.permissions.iter().any(|declared| declared.name == permission)
+            || service.methods.iter().any(|method| method.policy.permission == permission)
+    })
 }
 
 fn is_key(message: &MessageDescriptor, key: &str) -> bool {

@@ -123,6 +123,18 @@ fn a_topic_is_dotted_words_and_declared_once() {
 }
 
 #[test]
+fn an_event_is_followed_by_a_permission_of_its_own_contract() {
+    let event = |permission: &str| {
+        let option = format!("topic: \"events.bought\" key: \"id\" permission: \"{permission}\"");
+        format!("// An event.\nmessage Bought {{ option (weft.mesh.v1.event) = {{ {option} }};\n// A field.\nstring id = 1; }}\n")
+    };
+    refused(vec![(
+        Given::package(&event("shop.look")),
+        "Bought: its permission `shop.look` is none that a service of the contract declares",
+    )]);
+}
+
+#[test]
 fn an_event_is_ordered_by_a_string_of_its_own() {
     let event = |key: &str| {
         let fields =

@@ -44,8 +44,13 @@ pub(crate) struct Stepped {
 }
 
 impl Event for Stepped {
-    const EVENT: &'static EventContract =
-        &EventContract { topic: "events.thing.stepped", domain: "shop", message: "weft.shop.v1.Stepped", key: "what" };
+    const EVENT: &'static EventContract = &EventContract {
+        topic: "events.thing.stepped",
+        domain: "shop",
+        message: "weft.shop.v1.Stepped",
+        key: "what",
+        permission: None,
+    };
 
     fn key(&self) -> &str {
         &self.what
@@ -60,8 +65,13 @@ pub(crate) struct Ended {
 }
 
 impl Event for Ended {
-    const EVENT: &'static EventContract =
-        &EventContract { topic: "events.thing.ended", domain: "shop", message: "weft.shop.v1.Ended", key: "what" };
+    const EVENT: &'static EventContract = &EventContract {
+        topic: "events.thing.ended",
+        domain: "shop",
+        message: "weft.shop.v1.Ended",
+        key: "what",
+        permission: None,
+    };
 
     fn key(&self) -> &str {
         &self.what

@@ -49,7 +49,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let elsewhere = callees(&domains, &contracts).map(|(_, callee)| callee).filter(|callee| !is_here(&domains, callee));
     discovery.locate(elsewhere).await;
     let intentions = callers::intentions(&config, agent.as_ref(), domains.iter().map(Domain::name), &rules).await?;
-    let admission = admission(&domains, &rules, &adjustable, &certificates, (&clock, &metrics))?;
+    let admission = admission((&domains, &contracts), &rules, &adjustable, &certificates, (&clock, &metrics))?;
     let limits = Limits { drain: config.mesh.drain_timeout, ..Limits::default() };
 
     let mut addresses = BTreeMap::new();
@@ -67,6 +67,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
             config: Arc::clone(&config),
             sealer: sealer.clone(),
             sagas: Sagas::new(store.clone()),
+            contracts: contracts.clone(),
         };
         let Started { service, jobs: own, events, conductor } = (domain.start)(&parts)?;
         conductors.extend(conductor);
@@ -132,7 +133,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
 
 /// Decides what may run in these domains.
 fn admission(
-    domains: &[Domain],
+    (domains, contracts): (&[Domain], &[&'static Contract]),
     rules: &Arc<CallerRules>,
     adjustable: &Adjustable,
     certificates: &Arc<dyn CertificateSource>,
@@ -142,7 +143,7 @@ fn admission(
     Ok(Admission {
         rules: Arc::clone(rules),
         limits: Arc::new(limits),
-        roles: Arc::new(ContractRoles::of(domains.iter().map(Domain::contract))),
+        roles: Arc::new(ContractRoles::of(contracts.iter().copied())),
         assertions: Arc::new(AssertionVerifier::new(Arc::clone(certificates), vec![workload(EDGE)?])),
         clock: clock.clone(),
         metrics: metrics.clone(),

@@ -19,8 +19,13 @@ pub(crate) struct ThingMade {
 }
 
 impl Event for ThingMade {
-    const EVENT: &'static EventContract =
-        &EventContract { topic: "events.thing.made", domain: "things", message: "weft.things.v1.ThingMade", key: "name" };
+    const EVENT: &'static EventContract = &EventContract {
+        topic: "events.thing.made",
+        domain: "things",
+        message: "weft.things.v1.ThingMade",
+        key: "name",
+        permission: None,
+    };
 
     fn key(&self) -> &str {
         &self.name
@@ -32,8 +37,13 @@ impl Event for ThingMade {
 struct Foreign {}
 
 impl Event for Foreign {
-    const EVENT: &'static EventContract =
-        &EventContract { topic: "events.order.created", domain: "orders", message: "weft.orders.v1.OrderCreated", key: "id" };
+    const EVENT: &'static EventContract = &EventContract {
+        topic: "events.order.created",
+        domain: "orders",
+        message: "weft.orders.v1.OrderCreated",
+        key: "id",
+        permission: None,
+    };
 
     fn key(&self) -> &'static str {
         "key"
