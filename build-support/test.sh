@@ -57,6 +57,7 @@ step "a broken guarantee is caught" bash build-support/scenarios/crash.sh sabota
 step "kill -9 amid events in one process on SQLite" bash build-support/scenarios/crash-events.sh sqlite
 step "kill -9 amid events by Redis and PostgreSQL" bash build-support/scenarios/crash-events.sh postgresql
 step "a broken promise of events is caught" bash build-support/scenarios/crash-events.sh sabotage
+step "the README's mesh in several processes" bash build-support/scenarios/several-processes.sh
 step "a mesh of processes that is being broken" bash build-support/scenarios/mesh.sh whole
 step "broken guarantees of a mesh are caught" bash build-support/scenarios/mesh.sh sabotage none no-retries no-patience
 step "dashboards and alerts" bash build-support/scenarios/dashboards.sh

@@ -18,7 +18,7 @@ trap 'servers_stop; rm -rf "$folder"' EXIT
 tools_install consul postgresql >/dev/null
 [[ -n "${WEFT_TEST_POSTGRES:-}" ]] || servers_start_postgresql
 
-# How much of the whole run shows that the guarantee is gone, at a rate that unoptimised processes bear side by side.
+# How much of the whole run shows that the guarantee is gone (behind an @: another part of it), at a rate that unoptimised processes bear side by side.
 declare -A sabotages=(
     [none]="--phases steady,kill,freeze --kills 1 --frozen 5"
     [no-retries]="--phases kill --kills 4"
@@ -28,6 +28,7 @@ declare -A sabotages=(
     [forget-endpoints]="--phases lose-consul --consul-gone 8 --consul-back 2"
     [register-once]="--phases lose-consul --consul-gone 3 --consul-back 35"
     [stale-certificates]="--phases rotate-leaf --first-life 60"
+    [stale-certificates@root]="--phases rotate-root"
 )
 sabotage_rate=40
 # How many run at once: mostly they wait.
@@ -44,7 +45,7 @@ sabotaged() {
     local name="$1" expected=1 status=0 options
     read -ra options <<<"${sabotages[$name]}"
     [[ "$name" != none ]] || expected=0
-    WEFT_SABOTAGE="$name" proof "$CARGO_TARGET_DIR/debug/weft" --rate "$sabotage_rate" "${options[@]}" \
+    WEFT_SABOTAGE="${name%@*}" proof "$CARGO_TARGET_DIR/debug/weft" --rate "$sabotage_rate" "${options[@]}" \
         >"$folder/$name.log" 2>&1 || status=$?
     if [[ $status -eq $expected ]]; then
         printf '%-22s %s\n' "$name" "$(tail -n 1 "$folder/$name.log" | cut -c 1-120)"

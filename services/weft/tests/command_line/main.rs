@@ -7,6 +7,7 @@ mod discovery;
 mod doctor;
 mod given;
 mod graph;
+mod metrics;
 mod migrating;
 mod refusals;
 mod reloading;
