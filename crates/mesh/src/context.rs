@@ -48,7 +48,23 @@ impl<'a, C: Declares> Context<'a, C> {
         self.parts.store.clone()
     }
 
-    /// A client of another domain. Only what the contract declares in `calls` compiles.
+    /// A client of another domain. Only what the contract declares in `calls` compiles:
+    ///
+    /// ```
+    /// # use {weft_contracts_catalog::CatalogClient, weft_contracts_orders::OrdersContract, weft_mesh::Context};
+    /// fn wire(cx: &Context<'_, OrdersContract>) -> CatalogClient {
+    ///     cx.client()
+    /// }
+    /// ```
+    ///
+    /// The catalog declares no call of orders:
+    ///
+    /// ```compile_fail,E0277
+    /// # use {weft_contracts_catalog::CatalogContract, weft_contracts_orders::OrdersClient, weft_mesh::Context};
+    /// fn wire(cx: &Context<'_, CatalogContract>) -> OrdersClient {
+    ///     cx.client()
+    /// }
+    /// ```
     pub fn client<K: Client>(&self) -> K
     where
         C: Calls<K>,

@@ -1,5 +1,9 @@
 //! Everybody who must not get through, tried as a client of a server of ours and as a server of a client of ours.
 //!
+//! Who may call is decided by servers, so in the last two rows "as client" is a client of ours that may not: it is told so by
+//! name, at its first and only try, and by the connection that it has already. Before that stands the compiler: a domain gets
+//! no client of what its contract does not declare (see `weft_mesh::Context::client`).
+//!
 //! Each cell of the table demands the one error that its condition has; any other is as bad as getting through. Two
 //! sabotages show that the table can turn red.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
