@@ -44,6 +44,7 @@ step "tests of the workspace" cargo_test --workspace --exclude weft-simulation
 step "who is refused, as server and as client" cargo_test -p weft-testkit --test refusals -- --nocapture
 step "hostile clients beside an honest one" cargo_test -p weft-edge --test hostile -- --nocapture
 step "the protobuf conformance suite" bash build-support/conformance.sh
+step "the Connect conformance suite" bash build-support/connect-conformance.sh
 step "fuzzing the transcoder" bash build-support/fuzz.sh 60
 step "a domain in a repository of its own" greeter
 step "tests of the simulation" cargo_test --profile simulation -p weft-simulation
@@ -61,6 +62,7 @@ step "the README's mesh in several processes" bash build-support/scenarios/sever
 step "a mesh of processes that is being broken" bash build-support/scenarios/mesh.sh whole
 step "broken guarantees of a mesh are caught" bash build-support/scenarios/mesh.sh sabotage none no-retries no-patience
 step "dashboards and alerts" bash build-support/scenarios/dashboards.sh
+step "the edge alone before a server in Python" bash build-support/scenarios/stand-alone.sh
 step "a domain in Python joins" bash build-support/scenarios/python-join.sh
 
 steps_close

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
-#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny consul curl envoy grpcio grpcurl hadolint helm jq just
-#                                           kafka nats postgresql prometheus python3-yaml rabbitmq redis shellcheck
-#                                           systemd
+#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny connectconformance consul curl envoy grpcio grpcurl hadolint
+#                                           helm jq just kafka nats postgresql prometheus python3-yaml rabbitmq redis
+#                                           shellcheck systemd
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -47,6 +47,18 @@ tools_install_grpcurl() {
     GOBIN="$tools_folder/grpcurl-$GRPCURL_VERSION.partial/bin" \
         go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION" || return
     tools_place grpcurl "$GRPCURL_VERSION"
+}
+
+tools_install_connectconformance() {
+    tools_have connectconformance "$CONNECTCONFORMANCE_VERSION" && return
+    tools_need go "connectconformance $CONNECTCONFORMANCE_VERSION" || return
+    echo "tools: building connectconformance $CONNECTCONFORMANCE_VERSION"
+    local program
+    for program in connectconformance referenceserver; do
+        GOBIN="$tools_folder/connectconformance-$CONNECTCONFORMANCE_VERSION.partial/bin" \
+            go install "connectrpc.com/conformance/cmd/$program@v$CONNECTCONFORMANCE_VERSION" || return
+    done
+    tools_place connectconformance "$CONNECTCONFORMANCE_VERSION"
 }
 
 tools_install_buf() {
@@ -97,12 +109,14 @@ tools_install_hadolint() {
 
 # A Python that finds gRPC for Python and the compiler of contracts, `grpc_tools.protoc`, which PyPI gives in one version.
 tools_install_grpcio() {
-    tools_have grpcio "$GRPCIO_VERSION" && return
+    # Without reflection it is of an earlier make.
+    [[ -d "$tools_folder/grpcio-$GRPCIO_VERSION/lib/grpc_reflection" ]] && tools_have grpcio "$GRPCIO_VERSION" && return
     tools_need python3 "grpcio $GRPCIO_VERSION" || return
     local partial="$tools_folder/grpcio-$GRPCIO_VERSION.partial"
     echo "tools: installing grpcio $GRPCIO_VERSION"
     python3 -m pip install --quiet --root-user-action ignore --only-binary :all: \
-        --target "$partial/lib" "grpcio==$GRPCIO_VERSION" "grpcio-tools==$GRPCIO_VERSION" || return
+        --target "$partial/lib" "grpcio==$GRPCIO_VERSION" "grpcio-tools==$GRPCIO_VERSION" \
+        "grpcio-reflection==$GRPCIO_VERSION" || return
     mkdir -p "$partial/bin"
     # shellcheck disable=SC2016 # for the program that is written
     printf '#!/bin/sh\nPYTHONPATH="%s/lib:$PYTHONPATH" exec python3 "$@"\n' "$tools_folder/grpcio-$GRPCIO_VERSION" \

@@ -19,6 +19,12 @@ impl Static {
         let fixed = |(domain, endpoint)| (domain, watch::Sender::new(Arc::from([endpoint])));
         Self { stated: stated.into_iter().map(fixed).collect(), unknown: watch::Sender::default() }
     }
+
+    /// With the addresses of one domain's instances.
+    pub fn of(domain: impl Into<String>, endpoints: impl Into<Endpoints>) -> Self {
+        let stated = BTreeMap::from([(domain.into(), watch::Sender::new(endpoints.into()))]);
+        Self { stated, unknown: watch::Sender::default() }
+    }
 }
 
 impl Resolver for Static {

@@ -1,14 +1,15 @@
 //! The command line.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
 use clap_complete::Shell;
 use uuid::Uuid;
+use weft_discovery::Endpoint;
 use weft_mesh::{TopicPattern, saga::State};
 
-use crate::{erase, events, failure::Failure, graph::Format, sagas};
+use crate::{alone, erase, events, failure::Failure, graph::Format, sagas};
 
 /// Runs domains of a mesh.
 #[derive(Debug, Parser)]
@@ -41,6 +42,9 @@ pub(crate) enum Command {
         #[arg(value_name = "DOMAIN", required = true)]
         domains: Vec<String>,
     },
+    /// Run the edge alone, in front of any gRPC server
+    #[command(group = ArgGroup::new("schema").required(true))]
+    Edge(Alone),
     /// Show what every method is held to, and the jobs
     Routes {
         /// As JSON
@@ -125,6 +129,22 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: New,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Alone {
+    /// The server's schema: a FileDescriptorSet with its imports, read again when it changes
+    #[arg(long, value_name = "FILE", group = "schema", requires = "upstream")]
+    pub(crate) descriptors: Option<PathBuf>,
+    /// The server; may be given several times, for instances of one server
+    #[arg(long, value_name = "http://HOST:PORT", value_parser = alone::server, conflicts_with = "reflect")]
+    pub(crate) upstream: Vec<Endpoint>,
+    /// The server, which describes itself; may be given several times, for instances of one server
+    #[arg(long, value_name = "http://HOST:PORT", value_parser = alone::server, group = "schema")]
+    pub(crate) reflect: Vec<Endpoint>,
+    /// The address to listen on [default: that of the setting edge.port]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -303,7 +323,10 @@ mod tests {
             (&["up", "--nonsense"][..], "unexpected argument '--nonsense' found (`weft --help` says more)"),
             (&["up", "--set", "edge.port"], "it must be PATH=VALUE"),
             (&["serve"], "<DOMAIN>"),
-            (&[], "requires a subcommand but one was not provided [subcommands: up, serve,"),
+            (&[], "requires a subcommand but one was not provided [subcommands: up, serve, edge,"),
+            (&["edge"], "<--descriptors <FILE>|--reflect <http://HOST:PORT>>"),
+            (&["edge", "--descriptors", "set.binpb"], "--upstream <http://HOST:PORT>"),
+            (&["edge", "--reflect", "https://localhost:1"], "it must be http://HOST:PORT"),
             (&["new"], "requires a subcommand"),
             (&["upp"], "unrecognized subcommand 'upp'"),
         ] {

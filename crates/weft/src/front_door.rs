@@ -33,7 +33,8 @@ pub(crate) async fn start(running: &Running) -> Result<weft_edge::Running, Failu
     edge.start().await.map_err(named)
 }
 
-fn settings(config: &Config) -> Result<Settings, Failure> {
+/// What the configuration says of an edge.
+pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
     let edge = &config.edge;
     let tls = match (&edge.certificate_file, &edge.key_file) {
         (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }),
@@ -100,7 +101,7 @@ fn check_auth(served: &[&'static Contract], left: &[&'static Contract]) -> Resul
 }
 
 /// A port that is taken is told with the setting that moves it.
-fn named(error: EdgeError) -> Failure {
+pub(crate) fn named(error: EdgeError) -> Failure {
     match error {
         EdgeError::Listen { address, source } => listen(address, source).into(),
         other => other.into(),

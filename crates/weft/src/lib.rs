@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! It gets the commands `up`, `serve`, `routes`, `graph`, `migrate`, `events`, `sagas`, `backup`, `restore`, `erase`,
+//! It gets the commands `up`, `serve`, `edge`, `routes`, `graph`, `migrate`, `events`, `sagas`, `backup`, `restore`, `erase`,
 //! `config`, `doctor`, `certificates` and `new domain`. A
 //! crate with a domain of its own needs `weft`, `sqlx` (whose macros name it) and `weft-codegen` for its build
 //! script; generated code stands on [`call`]. With the feature `testkit`, `weft::testkit` is a whole mesh
@@ -27,6 +27,7 @@
 //! for a wrong command line, 78 for a wrong configuration (both as sysexits has them), 1 for the
 //! rest.
 
+mod alone;
 mod arguments;
 mod backup;
 mod certificates;

@@ -2,9 +2,11 @@
 
 use std::{ffi::OsString, fs, io::Write, path::Path};
 
+use weft_access::EDGE;
 use weft_mesh::Domain;
 
 use crate::{
+    alone,
     arguments::{self, Arguments, Asked, Certificates, Command, New},
     backup, certificates, configure, doctor, erase, events,
     failure::Failure,
@@ -76,6 +78,10 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
             let configured = configure::load(&settings, &domains)?;
             let config = configured.loaded.config.clone();
             process::run(&config, &program, |log| serve::everything(configured, domains, log, &called, out))
+        }
+        Command::Edge(asked) => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            process::run(&config, EDGE, |_| alone::serve(&config, asked))
         }
         Command::Serve { domains: names } => {
             let configured = configure::load(&settings, &domains)?;

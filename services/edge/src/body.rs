@@ -1,9 +1,16 @@
 //! The bodies that come in and go out.
 
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
 use bytes::Bytes;
-use http::HeaderMap;
-use http_body::{Body as HttpBody, Frame};
+use http::{HeaderMap, Version};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Incoming;
 use weft_call::{Error, MeshReason, Result};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -18,6 +25,49 @@ pub(crate) type Inbound = UnsyncBoxBody<Bytes, BrokenOff>;
 #[derive(Debug, thiserror::Error)]
 #[error("the request's body broke off: {0}")]
 pub(crate) struct BrokenOff(BoxError);
+
+/// A client's body that nobody reads to its end is still taken off the connection for a moment ("lingering close"): over
+/// HTTP/1.1 a client that is cut off amid its request never reads the answer. Over HTTP/2 the stream ends by itself.
+pub(crate) struct Lingering {
+    body: Option<Incoming>,
+    lingers: bool,
+}
+
+impl Lingering {
+    pub(crate) fn new(body: Incoming, version: Version) -> Self {
+        Self { body: Some(body), lingers: version < Version::HTTP_2 }
+    }
+}
+
+impl HttpBody for Lingering {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.body.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(context))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or(SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        /// Bytes of a body that are still taken.
+        const LARGEST: usize = 256 * 1024;
+        /// How long they are waited for.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let Some(body) = self.body.take() else { return };
+        if self.lingers && !body.is_end_stream() {
+            tokio::spawn(tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()));
+        }
+    }
+}
 
 /// A request's body that comes from a client.
 pub(crate) fn inbound<B>(body: B) -> Inbound

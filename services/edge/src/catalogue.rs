@@ -3,7 +3,7 @@
 //! Whatever is wrong with them is found while the catalogue is made, so one that exists can be served. A request holds
 //! on to the catalogue that it began with; a newer one is for the requests that come after it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use http::Method;
 use weft_call::{Contract, Error, FieldViolation, MeshReason, MethodContract};
@@ -12,6 +12,7 @@ use weft_transcode::{Match, RouteError, Router, Schema};
 use crate::{
     error::{EdgeError, Failure},
     rest::Rules,
+    schema::Policies,
 };
 
 /// What is served.
@@ -48,23 +49,45 @@ impl Catalogue {
         // What only workloads may call is not served to strangers at all.
         let policies: HashMap<_, _> =
             methods.filter(|method| method.serves_users()).map(|method| (method.path, method)).collect();
-        let catalogue = Self::new(schema, |path| policies.get(path).copied())?;
+        let catalogue = Self::new(schema, |_, method| Ok(policies.get(method.grpc_path().as_str()).copied()))?;
         match policies.keys().find(|path| !catalogue.by_path.contains_key(*path)) {
             Some(path) => Err(EdgeError::Missing { method: path }),
             None => Ok(catalogue),
         }
     }
 
-    fn new(schema: Schema, policy: impl Fn(&str) -> Option<&'static MethodContract>) -> Result<Self, EdgeError> {
+    /// Everything in an encoded `google.protobuf.FileDescriptorSet`, or of it what these services have.
+    pub(crate) fn of_descriptors(
+        set: &[u8],
+        services: Option<&BTreeSet<String>>,
+        policies: &mut Policies,
+    ) -> Result<Self, EdgeError> {
+        let schema = Schema::from_descriptor_set(set)?;
+        let catalogue = Self::new(schema, |schema, method| {
+            let is_served = services.is_none_or(|services| services.contains(&method.service));
+            is_served.then(|| policies.of(schema, method)).transpose().map_err(EdgeError::from)
+        })?;
+        if catalogue.by_path.is_empty() { Err(EdgeError::NothingToServe) } else { Ok(catalogue) }
+    }
+
+    fn new(
+        schema: Schema,
+        mut policy: impl FnMut(&Schema, &weft_transcode::Method) -> Result<Option<&'static MethodContract>, EdgeError>,
+    ) -> Result<Self, EdgeError> {
         let served = |method: &weft_transcode::Method| {
-            let contract = policy(&method.grpc_path())?;
-            Some(Rules::read(&method.options).map(|rules| Served { contract, rules }))
+            let Some(contract) = policy(&schema, method)? else { return Ok(None) };
+            Rules::read(&method.options).map(|rules| Some(Served { contract, rules }))
         };
-        let methods: Vec<_> = schema.methods().iter().map(|method| served(method).transpose()).collect::<Result<_, _>>()?;
+        let methods: Vec<_> = schema.methods().iter().map(served).collect::<Result<_, _>>()?;
         let router = Router::build_for(&schema, |index| methods[index].is_some())?;
         let places = methods.iter().enumerate();
         let by_path = places.filter_map(|(index, served)| Some((served.as_ref()?.contract.path, index))).collect();
         Ok(Self { schema, router, methods, by_path })
+    }
+
+    /// How many methods are served.
+    pub(crate) fn count(&self) -> usize {
+        self.by_path.len()
     }
 
     /// The method of a gRPC path.

@@ -20,7 +20,7 @@ use crate::{
 /// Bytes that come out for each that came in, at most. JSON rarely packs better than 1 to 50.
 const RATIO: usize = 200;
 /// What may come out whatever came in, in bytes.
-const HARMLESS: usize = 64 * 1024;
+const HARMLESS: usize = 1024 * 1024;
 /// Smaller answers are not worth it; larger ones would hold up other requests.
 const WORTHWHILE: std::ops::RangeInclusive<u64> = 1024..=1024 * 1024;
 
@@ -36,7 +36,7 @@ impl Encoding {
     /// What clients may send, for a refusal.
     pub(crate) const TAKEN: &str = "gzip, br, zstd, identity";
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Brotli => "br",
@@ -44,7 +44,7 @@ impl Encoding {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let named = |encoding: &Self| encoding.name().eq_ignore_ascii_case(name);
         [Self::Gzip, Self::Brotli, Self::Zstd]
             .into_iter()
@@ -62,7 +62,7 @@ impl Encoding {
     }
 
     /// How the client likes an answer to be packed; the smallest of what it likes equally.
-    fn for_answer(accepted: &str) -> Option<Self> {
+    pub(crate) fn for_answer(accepted: &str) -> Option<Self> {
         // Qualities have three digits (RFC 9110 section 12.4.2), so whole thousandths compare exactly.
         let quality = |text: &str| match text.parse::<f32>() {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 to 1000")]
@@ -106,7 +106,7 @@ impl Encoding {
         Ok(unpacked.into())
     }
 
-    fn pack(self, plain: &[u8]) -> std::io::Result<Vec<u8>> {
+    pub(crate) fn pack(self, plain: &[u8]) -> std::io::Result<Vec<u8>> {
         match self {
             Self::Gzip => {
                 let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(4));
@@ -130,7 +130,7 @@ impl Encoding {
 pub(crate) async fn packed(response: Response<Body>, accepted: Option<&HeaderValue>) -> Response<Body> {
     let headers = response.headers();
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let packs = kind.starts_with("text/") || kind.contains("json") || kind.contains("xml");
+    let packs = kind.starts_with("text/") || kind.contains("json") || kind.contains("xml") || kind == "application/proto";
     let length = response.body().size_hint().exact();
     let is_whole = response.status() != http::StatusCode::PARTIAL_CONTENT;
     if !packs

@@ -5,13 +5,15 @@
 //! [`weft_transport::status_from_error`].
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 use weft_call::{Code, Error, FieldViolation, MeshReason, RequestId};
+use weft_transport::status_from_error;
 
 use crate::{
     body::{self, Body},
     encoding::Encoding,
+    exchange::{Failed, for_client},
 };
 
 /// What keeps an edge from starting.
@@ -46,6 +48,26 @@ pub enum EdgeError {
     /// Clients cannot be shown a certificate.
     #[error("TLS: {0}")]
     Tls(#[from] crate::listener::tls::TlsError),
+    /// The file of descriptors cannot be read.
+    #[error("{path}: the descriptors cannot be read: {source}")]
+    SchemaFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// There are more descriptors than are read.
+    #[error("the descriptors are larger than {limit} bytes")]
+    SchemaTooLarge {
+        /// What is read at most, in bytes.
+        limit: usize,
+    },
+    /// The server's reflection does not give its descriptors.
+    #[error(transparent)]
+    ServerReflection(#[from] crate::schema::ReflectionError),
+    /// The descriptors have no method that could be called.
+    #[error("the descriptors have no service with a method")]
+    NothingToServe,
     /// The auth domain cannot be called.
     #[error("the auth domain cannot be called: {0}")]
     Upstream(#[from] weft_transport::TransportError),
@@ -58,6 +80,8 @@ pub(crate) struct Failure {
     status: StatusCode,
     /// What the status demands beside the body.
     header: Option<(HeaderName, HeaderValue)>,
+    /// What a server sent beside its status.
+    metadata: Option<Box<HeaderMap>>,
 }
 
 impl Failure {
@@ -68,6 +92,7 @@ impl Failure {
             error,
             status: StatusCode::METHOD_NOT_ALLOWED,
             header: HeaderValue::from_str(allowed).ok().map(|allowed| (header::ALLOW, allowed)),
+            metadata: None,
         }
     }
 
@@ -75,7 +100,17 @@ impl Failure {
     pub(crate) fn unsupported_media_type() -> Self {
         let error = Error::new(MeshReason::HeaderInvalid, "content-type must be application/json in UTF-8")
             .with_metadata("header", "content-type");
-        Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, header: None }
+        Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, header: None, metadata: None }
+    }
+
+    /// The body is none of Connect's.
+    pub(crate) fn unsupported_connect_type(is_unary: bool) -> Self {
+        let taken =
+            if is_unary { "application/json, application/proto" } else { "application/connect+json, application/connect+proto" };
+        let error = Error::new(MeshReason::HeaderInvalid, format!("content-type must be one of {taken}, or one of gRPC"))
+            .with_metadata("header", "content-type");
+        let header = Some((HeaderName::from_static("accept-post"), HeaderValue::from_static(taken)));
+        Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, header, metadata: None }
     }
 
     /// The body is packed in a way that is not taken.
@@ -83,20 +118,20 @@ impl Failure {
         let error = Error::new(MeshReason::HeaderInvalid, format!("content-encoding must be one of {}", Encoding::TAKEN))
             .with_metadata("header", "content-encoding");
         let header = Some((header::ACCEPT_ENCODING, HeaderValue::from_static(Encoding::TAKEN)));
-        Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, header }
+        Self { error, status: StatusCode::UNSUPPORTED_MEDIA_TYPE, header, metadata: None }
     }
 
     /// The part that is wanted lies outside of what there is.
     pub(crate) fn range_not_satisfiable(total: u64) -> Self {
         let error = Error::without_reason(Code::OutOfRange, format!("there are {total} bytes"));
         let header = HeaderValue::try_from(format!("bytes */{total}")).ok().map(|range| (header::CONTENT_RANGE, range));
-        Self { error, status: StatusCode::RANGE_NOT_SATISFIABLE, header }
+        Self { error, status: StatusCode::RANGE_NOT_SATISFIABLE, header, metadata: None }
     }
 
     /// The client speaks another version of the WebSocket protocol.
     pub(crate) fn upgrade_required(error: Error) -> Self {
         let header = Some((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
-        Self { error, status: StatusCode::UPGRADE_REQUIRED, header }
+        Self { error, status: StatusCode::UPGRADE_REQUIRED, header, metadata: None }
     }
 
     /// The page's origin may not do this.
@@ -107,17 +142,24 @@ impl Failure {
 
     /// An error that HTTP has a word of its own for.
     pub(crate) fn of(status: StatusCode, error: Error) -> Self {
-        Self { error, status, header: None }
+        Self { error, status, header: None, metadata: None }
     }
 
     /// The path has more segments than any that is served.
     pub(crate) fn uri_too_long() -> Self {
         let error = Error::new(MeshReason::RouteUnknown, "the path has too many segments");
-        Self { error, status: StatusCode::URI_TOO_LONG, header: None }
+        Self { error, status: StatusCode::URI_TOO_LONG, header: None, metadata: None }
     }
 
     pub(crate) fn response(&self, request_id: &RequestId) -> Response<Body> {
         let mut response = response(&self.error, self.status, request_id);
+        if let Some(metadata) = &self.metadata {
+            // What the edge says itself goes before what the server says.
+            let own = std::mem::replace(response.headers_mut(), HeaderMap::clone(metadata));
+            for (name, value) in &own {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
         if let Some((name, value)) = &self.header {
             response.headers_mut().insert(name, value.clone());
         }
@@ -125,10 +167,51 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The refusal of a request that is no call at all: HTTP's status says it, since no protocol is known to say it in.
+    pub(crate) fn plain_response(&self) -> Response<Body> {
+        let mut response = Response::new(body::full(self.error.message().to_owned()));
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        if let Some((name, value)) = &self.header {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response
+    }
+}
+
+/// The error as clients of a server that is no domain know it: without the mesh's reason, which its contracts do not list.
+pub(crate) fn without_mesh(error: &Error) -> Error {
+    let bare = Error::without_reason(error.code(), error.message());
+    let bare = error.violations().iter().cloned().fold(bare, Error::with_violation);
+    error.retry_after().into_iter().fold(bare, Error::with_retry_after)
+}
+
+/// The error's status in gRPC.
+pub(crate) fn grpc_status(error: &Error, request_id: &RequestId, stands_alone: bool) -> tonic::Status {
+    if !stands_alone {
+        return status_from_error(error, request_id);
+    }
+    let code = tonic::Code::from_i32(error.code().number());
+    let details = weft_call::status::encode(&without_mesh(error), None);
+    tonic::Status::with_details(code, error.message(), details.into())
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = http_status(&error);
-        Self { error, status, header: None }
+        Self { error, status, header: None, metadata: None }
+    }
+}
+
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        let metadata = failed.beside.map(|beside| {
+            let mut metadata = for_client(beside.headers);
+            metadata.extend(for_client(beside.trailers));
+            Box::new(metadata)
+        });
+        Self { metadata, ..Self::from(failed.error) }
     }
 }
 
@@ -145,6 +228,12 @@ fn response(error: &Error, status: StatusCode, request_id: &RequestId) -> Respon
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    advise(error, headers);
+    response
+}
+
+/// Says in headers what a client may do about the error.
+pub(crate) fn advise(error: &Error, headers: &mut HeaderMap) {
     if let Some(wait) = error.retry_after() {
         // In whole seconds (RFC 9110 section 10.2.3); a client that comes too early comes twice.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -153,7 +242,6 @@ fn response(error: &Error, status: StatusCode, request_id: &RequestId) -> Respon
     if error.code() == Code::Unauthenticated {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge(error)));
     }
-    response
 }
 
 /// RFC 6750 section 3.

@@ -1,14 +1,23 @@
 //! One call to a domain: on whose account it is made, and what travels with it.
 //!
 //! Every protocol ends here. Of what a client sent nothing travels inside but the request id, the trace, the
-//! idempotency key, the etag and the time left; the access token is exchanged for the assertion that stands for it.
+//! idempotency key, the etag and the time left; the access token is exchanged for the assertion that stands for it. To a
+//! server that is no domain of the mesh goes what the client sent, less what belongs to the connection or the protocol.
+
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::Full;
 use weft_call::{Call, Deadline, Error, MeshReason, MethodContract, Payload, Reply, Result};
 use weft_transport::{ForwardBody, Upstreams, metadata};
 
-use crate::{front::Front, record::Observation};
+use crate::{
+    authenticate::Authority,
+    front::Front,
+    grpc::{answer::Answer, framing},
+    record::Observation,
+};
 
 /// A call that may be made.
 pub(crate) struct Exchange {
@@ -16,6 +25,39 @@ pub(crate) struct Exchange {
     method: &'static MethodContract,
     call: Call,
     headers: HeaderMap,
+    /// Of an edge that stands alone.
+    is_foreign: bool,
+    /// Largest message of an answer, in bytes.
+    limit: usize,
+}
+
+/// A call that failed, and what came beside its status.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// Only servers that are no domains send something.
+    pub(crate) beside: Option<Box<Beside>>,
+}
+
+/// The metadata of an answer that failed.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    pub(crate) headers: HeaderMap,
+    pub(crate) trailers: HeaderMap,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, beside: None }
+    }
+}
+
+/// On whose account the method is called; nobody's where that is for the server behind to find out.
+async fn authority(front: &Front, method: &MethodContract, sent: &HeaderMap, client: IpAddr) -> Result<Option<Authority>> {
+    match &front.authenticator {
+        Some(authenticator) => authenticator.authority(method, sent, client).await,
+        None => Ok(None),
+    }
 }
 
 impl Exchange {
@@ -28,11 +70,13 @@ impl Exchange {
         deadline: Option<Deadline>,
     ) -> Result<Self> {
         let call = call(front, observation, method, sent, deadline).await?;
-        let mut headers = HeaderMap::with_capacity(12);
+        let is_foreign = front.stands_alone();
+        let mut headers = if is_foreign { for_server(sent) } else { HeaderMap::with_capacity(12) };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         metadata::inject(&call, call.trace(), deadline.map(Deadline::remaining), &mut headers);
-        Ok(Self { upstreams: front.upstreams.clone(), method, call, headers })
+        let limit = front.settings.max_message;
+        Ok(Self { upstreams: front.upstreams.clone(), method, call, headers, is_foreign, limit })
     }
 
     /// Sends a header of the client's along.
@@ -44,9 +88,33 @@ impl Exchange {
 
     /// Makes the call with one message and waits for the one that answers it; it may be sent again where that does no
     /// harm.
-    pub(crate) async fn ask(self, message: Bytes) -> Result<Reply<Payload>> {
+    pub(crate) async fn ask(self, message: Bytes) -> Result<Reply<Bytes>, Failed> {
+        if self.is_foreign {
+            return self.ask_server(message).await;
+        }
         let upstream = self.upstreams.upstream(self.method.domain).map_err(Error::internal)?;
-        upstream.call(&self.call, self.method, Payload::Message(message)).await
+        let Reply { message, status, headers, trailers } =
+            upstream.call(&self.call, self.method, Payload::Message(message)).await?;
+        match message {
+            Payload::Message(message) => Ok(Reply { message, status, headers, trailers }),
+            Payload::Stream(_) => Err(Error::internal("a unary method answered with a stream").into()),
+        }
+    }
+
+    /// The same, with what the client sent as the call's metadata.
+    async fn ask_server(self, message: Bytes) -> Result<Reply<Bytes>, Failed> {
+        let (limit, deadline) = (self.limit, self.call.deadline());
+        let frame = framing::frame(0, &message).ok_or_else(|| Error::internal("a message of more than 4 GiB"))?;
+        let mut answer = Answer::read(self.send(Full::new(frame)).await?, limit, deadline)?;
+        let message = answer.messages.only().await;
+        let (mut headers, trailers) = (answer.headers, answer.messages.take_trailers());
+        match message {
+            Ok(message) => {
+                let status = headers.remove(&metadata::HTTP_STATUS).and_then(|status| status.to_str().ok()?.parse().ok());
+                Ok(Reply { message, status, headers, trailers })
+            }
+            Err(error) => Err(Failed { error, beside: Some(Box::new(Beside { headers, trailers })) }),
+        }
     }
 
     /// Makes the call with framed messages that come one after the other.
@@ -78,7 +146,7 @@ pub(crate) async fn call(
 ) -> Result<Call> {
     let arrival = &observation.arrival;
     front.limits.count_address(method, arrival.client, &arrival.standings).await?;
-    let authority = front.authenticator.authority(method, sent, arrival.client).await?;
+    let authority = authority(front, method, sent, arrival.client).await?;
     if let Some(authority) = &authority {
         observation.principal = Some(authority.principal.to_string());
         front.limits.count_principal(method, &authority.principal, &arrival.standings).await?;
@@ -99,6 +167,39 @@ pub(crate) async fn within<T, E: From<Error>>(
             Err(_) => Err(Error::new(MeshReason::DeadlineSpent, format!("{} took longer than it may", method.path)).into()),
         },
     }
+}
+
+/// What a client sent, without what belongs to its connection, to its protocol or to the form of its body.
+fn for_server(sent: &HeaderMap) -> HeaderMap {
+    const FORM: [&str; 18] = [
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "if-none-match",
+        "keep-alive",
+        "prefer",
+        "proxy-connection",
+        "range",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    ];
+    const PROTOCOLS: [&str; 4] = ["grpc-", "connect-", "weft-", "sec-websocket-"];
+    let mut headers = HeaderMap::with_capacity(sent.len() + 6);
+    for (name, value) in sent {
+        let text = name.as_str();
+        if !FORM.contains(&text) && !PROTOCOLS.iter().any(|protocol| text.starts_with(protocol)) {
+            headers.append(name, value.clone());
+        }
+    }
+    headers
 }
 
 /// Removes from headers for the client those that belong to the connection, to gRPC or to the mesh.

@@ -17,8 +17,9 @@ use weft_transport::{Upstreams, metadata};
 use crate::{
     arrival::Arrival,
     authenticate::Authenticator,
-    body::{self, Body},
+    body::{self, Body, Lingering},
     catalogue::Catalogue,
+    connect,
     cors::Origins,
     encoding,
     error::Failure,
@@ -42,8 +43,10 @@ pub(crate) struct Front {
     pub(crate) request_options: RequestOptions,
     pub(crate) origins: Origins,
     pub(crate) catalogue: ArcSwap<Catalogue>,
-    pub(crate) own: grpc::OwnServices,
-    pub(crate) authenticator: Authenticator,
+    /// None for an edge that stands alone: then the server behind has its own, or none.
+    pub(crate) own: Option<grpc::OwnServices>,
+    /// None for an edge that stands alone: then the server behind checks credentials itself.
+    pub(crate) authenticator: Option<Authenticator>,
     pub(crate) limits: RateLimits,
     pub(crate) upstreams: Upstreams,
     pub(crate) clock: Clock,
@@ -51,6 +54,11 @@ pub(crate) struct Front {
 }
 
 impl Front {
+    /// Whether what is behind is no mesh, but a server that takes what clients send.
+    pub(crate) fn stands_alone(&self) -> bool {
+        self.authenticator.is_none()
+    }
+
     pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let mut arrival = Arrival::new(request.headers(), self.proxies.client(peer.ip(), request.headers()));
         let (request_id, standings) = (arrival.request_id.clone(), arrival.standings.clone());
@@ -97,16 +105,24 @@ impl Front {
         if is_grpc(&request) {
             return grpc::answer(self, &catalogue, observation, request.map(body::inbound)).await;
         }
-        if grpc_web::is_spoken(&request) && request.method() != Method::OPTIONS {
-            return grpc_web::answer(self, &catalogue, observation, request).await;
-        }
         if websocket::is_asked_for(&request) {
             return websocket::answer(self, catalogue, observation, request).await;
+        }
+        let version = request.version();
+        let request = request.map(|body| Lingering::new(body, version));
+        if grpc_web::is_spoken(&request) && request.method() != Method::OPTIONS {
+            return grpc_web::answer(self, &catalogue, observation, request).await;
         }
         if request.method() == Method::OPTIONS
             && let Some(response) = self.options(&catalogue, request.uri().path(), request.headers())
         {
             return response;
+        }
+        if catalogue.method(request.uri().path()).is_some() {
+            return connect::answer(self, catalogue, observation, request).await;
+        }
+        if connect::is_meant(&request) {
+            return connect::unknown(observation);
         }
         let asked = request.headers().get(header::ACCEPT_ENCODING).cloned();
         encoding::packed(rest::answer(self, catalogue, observation, request).await, asked.as_ref()).await
@@ -114,8 +130,9 @@ impl Front {
 
     /// The answer to OPTIONS, unless a contract has its own.
     fn options(&self, catalogue: &Catalogue, path: &str, asked: &HeaderMap) -> Option<Response<Body>> {
-        if catalogue.method(path).is_some() {
-            return Some(self.origins.options(asked, &HeaderValue::from_static("OPTIONS, POST")));
+        if let Some(served) = catalogue.method(path) {
+            let methods = connect::methods(served.contract);
+            return Some(self.origins.options(asked, &HeaderValue::from_static(methods)));
         }
         let methods = catalogue.methods_of(path)?;
         if catalogue.route(&Method::OPTIONS, path).is_ok() {

@@ -10,16 +10,17 @@ mod own_services;
 mod passage;
 mod whole;
 
-use http::{Request, Response};
+use http::{Method, Request, Response, header};
 use tower::ServiceExt as _;
 use weft_call::{Deadline, Error, MeshReason, Result};
-use weft_transport::{ForwardBody, status_from_error};
+use weft_transport::ForwardBody;
 
 pub(crate) use own_services::OwnServices;
 
 use crate::{
     body::{self, Body, Inbound},
     catalogue::Catalogue,
+    error::{Failure, grpc_status},
     exchange::{self, Exchange},
     front::Front,
     record::Observation,
@@ -28,6 +29,8 @@ use passage::Passage;
 
 /// What frames the messages of a call, and nothing of what is said in them.
 const FRAMING: [&str; 3] = ["content-type", "grpc-encoding", "user-agent"];
+/// How the answers may be packed, which domains do not do.
+const ACCEPTED: &str = "grpc-accept-encoding";
 
 /// Answers a gRPC request.
 pub(crate) async fn answer(
@@ -36,11 +39,17 @@ pub(crate) async fn answer(
     mut observation: Observation,
     request: Request<Inbound>,
 ) -> Response<Body> {
-    if OwnServices::serves(request.uri().path()) {
+    if let Some(own) = front.own.as_ref().filter(|_| OwnServices::serves(request.uri().path())) {
         observation.discard();
-        let Ok(response) = front.own.routes().oneshot(request).await;
+        let Ok(response) = own.routes().oneshot(request).await;
         return response.map(body::passed_on);
     }
+    if request.method() != Method::POST {
+        let failure = Failure::method_not_allowed("OPTIONS, POST");
+        observation.fail(&failure.error);
+        return failure.plain_response();
+    }
+    let kind = request.headers().get(header::CONTENT_TYPE).cloned();
     match pass_on(front, catalogue, &mut observation, request).await {
         Ok((mut response, deadline)) => {
             let headers = response.headers_mut();
@@ -52,11 +61,17 @@ pub(crate) async fn answer(
                 // A trailers-only answer is at its end already.
                 observation.finish(code, None);
             }
-            response.map(|messages| body::passed_on(Passage::new(messages, observation, deadline)))
+            response.map(|messages| body::passed_on(Passage::new(messages, observation, deadline, front.stands_alone())))
         }
         Err(error) => {
             observation.fail(&error);
-            status_from_error(&error, &observation.arrival.request_id).into_http().map(|body: ForwardBody| body::passed_on(body))
+            let status = grpc_status(&error, &observation.arrival.request_id, front.stands_alone());
+            let mut response = status.into_http().map(|body: ForwardBody| body::passed_on(body));
+            // As the request's: a client may take another for no answer of gRPC at all.
+            if let Some(kind) = kind {
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            }
+            response
         }
     }
 }
@@ -72,13 +87,16 @@ async fn pass_on(
     observation.is_for(method, request.method().as_str(), method.path);
     let deadline = observation.arrival.deadline(method, request.headers())?;
     let work = async {
-        if whole::takes(method) {
+        if whole::takes(method) && !front.stands_alone() {
             return whole::pass_on(front, observation, method, request, deadline).await;
         }
         let (parts, messages) = request.into_parts();
         let mut exchange = Exchange::admit(front, observation, method, &parts.headers, deadline).await?;
         for name in FRAMING {
             exchange.pass(name, &parts.headers);
+        }
+        if front.stands_alone() {
+            exchange.pass(ACCEPTED, &parts.headers);
         }
         exchange.send(messages).await
     };

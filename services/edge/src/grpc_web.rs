@@ -8,11 +8,10 @@
 mod body;
 
 use http::{HeaderValue, Method, Request, Response, header};
-use hyper::body::Incoming;
 use weft_call::{Error, MeshReason};
 
 use crate::{
-    body::{Body, inbound, passed_on},
+    body::{Body, Lingering, inbound, passed_on},
     catalogue::Catalogue,
     error::Failure,
     front::Front,
@@ -41,13 +40,13 @@ pub(crate) async fn answer(
     front: &Front,
     catalogue: &Catalogue,
     mut observation: Observation,
-    request: Request<Incoming>,
+    request: Request<Lingering>,
 ) -> Response<Body> {
     let is_text = form(&request) == Some(true);
     if request.method() != Method::POST {
         let failure = Failure::method_not_allowed("OPTIONS, POST");
         observation.fail(&failure.error);
-        return failure.response(&observation.arrival.request_id);
+        return failure.plain_response();
     }
     let (mut parts, body) = request.into_parts();
     let Some(kind) = inner_type(parts.headers.get(header::CONTENT_TYPE)) else {
@@ -55,14 +54,22 @@ pub(crate) async fn answer(
         observation.fail(&failure.error);
         return failure.response(&observation.arrival.request_id);
     };
+    let answer_type = answer_type(&kind, is_text);
     parts.headers.insert(header::CONTENT_TYPE, kind);
     let body = if is_text { inbound(FromText::new(body)) } else { inbound(body) };
     let mut response = grpc::answer(front, catalogue, observation, Request::from_parts(parts, body)).await;
-    let kind = if is_text { "application/grpc-web-text+proto" } else { "application/grpc-web+proto" };
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::CONTENT_TYPE, answer_type);
     // What the domain said of the length counts neither the trailers nor the base64.
     response.headers_mut().remove(header::CONTENT_LENGTH);
     response.map(|body| passed_on(ToWeb::new(body, is_text)))
+}
+
+/// The type of an answer, whose messages are written as the requests were.
+fn answer_type(inner: &HeaderValue, is_text: bool) -> HeaderValue {
+    let name = if is_text { TEXT } else { BINARY };
+    let written = inner.to_str().ok().and_then(|kind| kind.strip_prefix("application/grpc+")?.split(';').next());
+    let kind = format!("{name}+{}", written.unwrap_or("proto"));
+    HeaderValue::try_from(kind).unwrap_or(HeaderValue::from_static(BINARY))
 }
 
 /// The type of the same messages in gRPC.

@@ -1,4 +1,4 @@
-//! The front door: REST, gRPC, gRPC-Web and WebSocket on one port, for every domain that is registered.
+//! The front door: REST, gRPC, gRPC-Web, Connect and WebSocket on one port, for every domain that is registered.
 //!
 //! # Problem
 //!
@@ -31,14 +31,17 @@
 //! session that ended must not live on because nobody could say so. They are taken again with the next
 //! word. A domain that cannot be reached fails its own calls and no others.
 
+mod alone;
 mod arrival;
 mod authenticate;
 mod body;
 mod catalogue;
+mod connect;
 mod cors;
 mod encoding;
 mod error;
 mod exchange;
+mod fault;
 mod front;
 mod grpc;
 mod grpc_web;
@@ -50,11 +53,14 @@ mod rate_limits;
 mod record;
 mod request_limits;
 mod rest;
+mod schema;
 mod server;
 mod settings;
 mod websocket;
 
+pub use alone::Alone;
 pub use error::EdgeError;
 pub use listener::tls::{TlsError, TlsFiles};
+pub use schema::{ReflectionError, SchemaSource, UPSTREAM};
 pub use server::{Edge, Running};
 pub use settings::Settings;

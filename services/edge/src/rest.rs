@@ -19,24 +19,24 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use weft_call::{Error, MethodKind, Payload};
+use weft_call::{Error, MethodKind};
 use weft_transcode::{RequestBuilder, RequestOptions};
 
 pub(crate) use rules::Rules;
 
 use crate::{
-    body::{self, Body},
+    body::{self, Body, Lingering},
     catalogue::{Catalogue, Route},
     encoding::Encoding,
     error::Failure,
     exchange::{self, Exchange},
+    fault::Fault,
     front::Front,
     grpc::{answer::Answer, framing},
     record::Observation,
 };
 use stream::JsonMessages;
-use upload::{Fault, Upload};
+use upload::Upload;
 
 /// What a request is answered with.
 enum Answered {
@@ -51,7 +51,7 @@ pub(crate) async fn answer(
     front: &Front,
     catalogue: Arc<Catalogue>,
     mut observation: Observation,
-    request: Request<Incoming>,
+    request: Request<Lingering>,
 ) -> Response<Body> {
     match respond(front, &catalogue, &mut observation, request).await {
         Ok(Answered::Whole(response)) => {
@@ -70,7 +70,7 @@ async fn respond(
     front: &Front,
     catalogue: &Arc<Catalogue>,
     observation: &mut Observation,
-    request: Request<Incoming>,
+    request: Request<Lingering>,
 ) -> Result<Answered, Failure> {
     let (parts, body) = request.into_parts();
     let route = catalogue.route(&parts.method, parts.uri.path())?;
@@ -82,18 +82,15 @@ async fn respond(
         if method.kind == MethodKind::Unary {
             let message = only_message(front, catalogue, &route, &parts, body).await?;
             let reply = exchange.ask(message).await?;
-            let Payload::Message(message) = reply.message else {
-                return Err(Error::internal("a unary method answered with a stream").into());
-            };
             let head = reply::Head { status: reply.status, headers: reply.headers, trailers: reply.trailers };
-            return Ok(Answered::Whole(reply::json(&catalogue.schema, &route, &parts, &message, head)?));
+            return Ok(Answered::Whole(reply::json(&catalogue.schema, &route, &parts, &reply.message, head)?));
         }
         let (frames, fault) = requests(front, catalogue, &route, &parts, body).await?;
         let begun = async {
             let answer = Answer::read(exchange.send(frames).await?, front.settings.max_message, deadline)?;
             begin(catalogue, &route, &parts, answer).await
         };
-        let answered = begun.await.map_err(|failure: Failure| fault.clone().or(failure))?;
+        let answered = begun.await.map_err(|failure: Failure| fault.or(failure))?;
         Ok(match answered {
             Answered::Stream(response) => Answered::Stream(Box::new(response.map(|messages| messages.with_fault(fault)))),
             whole @ Answered::Whole(_) => whole,
@@ -160,7 +157,7 @@ async fn requests(
     catalogue: &Arc<Catalogue>,
     route: &Route<'_>,
     parts: &Parts,
-    body: Incoming,
+    body: Lingering,
 ) -> Result<(Body, Fault), Failure> {
     if matches!(route.served.contract.kind, MethodKind::ClientStreaming | MethodKind::Bidirectional) {
         return Ok(Upload::start(Arc::clone(catalogue), front.request_options.clone(), parts, body));

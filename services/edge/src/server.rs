@@ -62,6 +62,7 @@ pub struct Running {
     leave: CancellationToken,
     farewell: Duration,
     stop: DropGuard,
+    stopping: CancellationToken,
     served: JoinHandle<()>,
 }
 
@@ -76,50 +77,55 @@ impl Edge {
     pub async fn start(self) -> Result<Running, EdgeError> {
         let Self { settings, contracts, upstreams, signer, clock, metrics, counters, limit_factors } = self;
         let limits = RateLimits::new(contracts.iter().copied(), counters, limit_factors);
-        let address = settings.address;
         let catalogue = ArcSwap::from_pointee(Catalogue::of_contracts(&contracts)?);
         let reporter = HealthReporter::new();
         health::begin(&reporter, &contracts).await;
         let own = OwnServices::new(&contracts, HealthServer::new(HealthService::from_health_reporter(reporter.clone())))?;
         let issuer = issuer(&contracts, &upstreams, &clock, &settings)?.map(Arc::new);
         let authenticator = Authenticator::new(signer, issuer.clone(), clock.clone());
-        let certificates = settings.tls.clone().map(Certificates::open).transpose()?.map(Arc::new);
-        let refused = |source| EdgeError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        let local_addr = listener.local_addr().map_err(refused)?;
-        let closing = Closing::default();
-        let (leave, stop) = (closing.leave.clone(), closing.stop.clone());
-        let asking = health::keep_asking(reporter, contracts, upstreams.clone());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(asking));
-        if let Some(issuer) = issuer {
-            tokio::spawn(stop.clone().run_until_cancelled_owned(async move { issuer.keep_asking().await }));
-        }
-        if let Some(certificates) = certificates.clone() {
-            tokio::spawn(stop.clone().run_until_cancelled_owned(certificates.watch()));
-        }
-        let farewell = settings.drain_timeout / 10;
-        let is_tls = certificates.is_some();
         let front = Front {
-            leave: leave.clone(),
+            leave: CancellationToken::new(),
             proxies: Proxies::new(&settings.trusted_proxies),
             request_options: request_options(&settings),
             origins: Origins::new(&settings.cors_origins),
             settings,
             catalogue,
-            own,
-            authenticator,
+            own: Some(own),
+            authenticator: Some(authenticator),
+            upstreams: upstreams.clone(),
             limits,
-            upstreams,
             clock,
             metrics,
         };
-        let served = tokio::spawn(listener::run(Arc::new(front), listener, certificates, closing));
-        Ok(Running { local_addr, is_tls, leave, farewell, stop: stop.drop_guard(), served })
+        let running = run(Arc::new(front)).await?;
+        running.beside(health::keep_asking(reporter, contracts, upstreams));
+        if let Some(issuer) = issuer {
+            running.beside(async move { issuer.keep_asking().await });
+        }
+        Ok(running)
     }
 }
 
+/// Listens, and serves until it is told to stop.
+pub(crate) async fn run(front: Arc<Front>) -> Result<Running, EdgeError> {
+    let certificates = front.settings.tls.clone().map(Certificates::open).transpose()?.map(Arc::new);
+    let address = front.settings.address;
+    let refused = |source| EdgeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let local_addr = listener.local_addr().map_err(refused)?;
+    let closing = Closing { leave: front.leave.clone(), stop: CancellationToken::new() };
+    let (leave, stop, is_tls) = (closing.leave.clone(), closing.stop.clone(), certificates.is_some());
+    let farewell = front.settings.drain_timeout / 10;
+    let served = tokio::spawn(listener::run(front, listener, certificates.clone(), closing));
+    let running = Running { local_addr, is_tls, leave, farewell, stopping: stop.clone(), stop: stop.drop_guard(), served };
+    if let Some(certificates) = certificates {
+        running.beside(certificates.watch());
+    }
+    Ok(running)
+}
+
 /// The strict ones, within the limits that are set.
-fn request_options(settings: &Settings) -> RequestOptions {
+pub(crate) fn request_options(settings: &Settings) -> RequestOptions {
     let mut options = RequestOptions::default();
     options.json.limits.input = settings.max_body;
     options
@@ -145,6 +151,14 @@ impl Running {
     /// is under way on them.
     pub fn leaving(&self) -> CancellationToken {
         self.leave.clone()
+    }
+
+    /// Does this for as long as the edge takes requests.
+    pub(crate) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let working = self.stopping.clone().run_until_cancelled_owned(work);
+        tokio::spawn(async move {
+            working.await;
+        });
     }
 
     /// Asks clients to go elsewhere, for a tenth of the time that is set for draining; then takes no new requests, gives

@@ -43,6 +43,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// The origins whose pages may read answers; `*` for all of them.
     pub cors_origins: Vec<String>,
+    /// How often an edge that stands alone looks for another schema.
+    pub schema_interval: Duration,
     /// How often revoked sessions are asked for.
     pub revocation_interval: Duration,
     /// Without word of revoked sessions for so long, calls with credentials are refused.
@@ -69,6 +71,7 @@ impl Default for Settings {
             max_resets: 500,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            schema_interval: Duration::from_secs(2),
             revocation_interval: Duration::from_secs(1),
             revocation_staleness: Duration::from_secs(30),
         }

@@ -1,4 +1,4 @@
-//! One connection: dialled, then mutual TLS.
+//! One connection: dialled, then mutual TLS; or as it is, to a server outside of the mesh.
 
 use std::{
     io,
@@ -14,6 +14,7 @@ use tokio_rustls::{
     client::TlsStream,
     rustls::{ClientConfig, pki_types::ServerName},
 };
+use tokio_util::either::Either;
 use tonic::transport::Channel;
 use weft_call::BoxFuture;
 use weft_discovery::Endpoint;
@@ -24,8 +25,8 @@ use crate::{
     tuning::LiveTuning,
 };
 
-/// A connection that has proven who its ends are.
-type Proven = TokioIo<TlsStream<Box<dyn Socket>>>;
+/// A connection that has proven who its ends are, or one that was asked for in plaintext.
+type Connection = TokioIo<Either<TlsStream<Box<dyn Socket>>, Box<dyn Socket>>>;
 
 /// HTTP/2 over mutual TLS to the endpoints of one domain.
 pub(super) struct MutualTls {
@@ -49,8 +50,45 @@ impl MutualTls {
 
     fn connector(&self, endpoint: &Endpoint) -> Connector {
         let timeout = self.tuning.load().connections.handshake;
-        let (dialer, tls) = (Arc::clone(&self.dialer), Arc::clone(&self.tls).into());
+        let (dialer, tls) = (Arc::clone(&self.dialer), Some(Arc::clone(&self.tls).into()));
         Connector { dialer, endpoint: endpoint.clone(), tls, timeout }
+    }
+}
+
+/// HTTP/2 in plaintext, to a server that is none of the mesh's.
+pub(super) struct Plaintext {
+    pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) tuning: LiveTuning,
+}
+
+impl Plaintext {
+    /// Its requests name the server as its clients know it. It is sent no pings: servers of other makes take them for an
+    /// attack when they come more often than every few minutes (gRFC A8).
+    fn http2(endpoint: &Endpoint) -> tonic::transport::Endpoint {
+        let server = tonic::transport::Endpoint::try_from(format!("http://{endpoint}"));
+        server
+            .unwrap_or_else(|_| tonic::transport::Endpoint::from_static("http://mesh.invalid"))
+            .initial_stream_window_size(1024 * 1024)
+            .initial_connection_window_size(4 * 1024 * 1024)
+    }
+
+    fn connector(&self, endpoint: &Endpoint) -> Connector {
+        let timeout = self.tuning.load().connections.handshake;
+        Connector { dialer: Arc::clone(&self.dialer), endpoint: endpoint.clone(), tls: None, timeout }
+    }
+}
+
+impl Way for Plaintext {
+    fn lazily(&self, endpoint: &Endpoint) -> Channel {
+        Self::http2(endpoint).connect_with_connector_lazy(self.connector(endpoint))
+    }
+
+    fn at_once<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Channel, tonic::transport::Error>> {
+        Box::pin(async move { Self::http2(endpoint).connect_with_connector(self.connector(endpoint)).await })
+    }
+
+    fn max_age(&self) -> Duration {
+        self.tuning.load().connections.max_age
     }
 }
 
@@ -73,17 +111,19 @@ impl Way for MutualTls {
 struct Connector {
     dialer: Arc<dyn Dialer>,
     endpoint: Endpoint,
-    tls: TlsConnector,
+    /// None for plaintext.
+    tls: Option<TlsConnector>,
     timeout: Duration,
 }
 
 impl Connector {
-    async fn connect(self) -> io::Result<Proven> {
+    async fn connect(self) -> io::Result<Connection> {
         let connecting = async {
             let socket = self.dialer.dial(&self.endpoint).await?;
+            let Some(tls) = &self.tls else { return Ok(Either::Right(socket)) };
             // The name is for the wire format only: the verifier looks at the SPIFFE id.
             let name = ServerName::try_from("mesh.invalid").map_err(io::Error::other)?;
-            self.tls.connect(name, socket).await
+            tls.connect(name, socket).await.map(Either::Left)
         };
         let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{} did not answer in {:?}", self.endpoint, self.timeout));
         Ok(TokioIo::new(tokio::time::timeout(self.timeout, connecting).await.map_err(|_| late())??))
@@ -91,7 +131,7 @@ impl Connector {
 }
 
 impl tower::Service<http::Uri> for Connector {
-    type Response = Proven;
+    type Response = Connection;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 

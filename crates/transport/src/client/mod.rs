@@ -33,9 +33,10 @@ use crate::{
     tuning::LiveTuning,
 };
 use balance::{Balanced, Balancer};
-use connect::MutualTls;
+use connect::{MutualTls, Plaintext};
 use deadline::Bounded;
 use layer::{Layer, Stack};
+use link::Way;
 use measure::Measured;
 use member::Callee;
 use retry::{Retried, RetryBudget};
@@ -53,7 +54,8 @@ struct Shared {
     own: WorkloadName,
     resolver: Arc<dyn Resolver>,
     dialer: Arc<dyn Dialer>,
-    certificates: Arc<dyn CertificateSource>,
+    /// None where connections are plaintext.
+    certificates: Option<Arc<dyn CertificateSource>>,
     metrics: Metrics,
     tuning: LiveTuning,
     domains: Mutex<HashMap<String, Domain>>,
@@ -103,7 +105,14 @@ impl Upstreams {
         metrics: Metrics,
         tuning: LiveTuning,
     ) -> Self {
+        let certificates = Some(certificates);
         Self(Arc::new(Shared { own, resolver, dialer, certificates, metrics, tuning, domains: Mutex::default() }))
+    }
+
+    /// To servers that are no domains of a mesh: in plaintext, and nobody is proven. For an edge that stands alone.
+    pub fn plaintext(own: WorkloadName, resolver: Arc<dyn Resolver>, metrics: Metrics, tuning: LiveTuning) -> Self {
+        let (dialer, certificates, domains) = (Arc::new(Tcp), None, Mutex::default());
+        Self(Arc::new(Shared { own, resolver, dialer, certificates, metrics, tuning, domains }))
     }
 
     /// A domain as a client sees it. That the domain exists is found out when it is called.
@@ -144,10 +153,16 @@ impl Upstreams {
 
     fn balancer(&self, callee: &Arc<Callee>) -> Result<Balancer, TransportError> {
         let Shared { own, resolver, dialer, certificates, tuning, .. } = &*self.0;
-        let peer: WorkloadName = callee.domain.parse()?;
-        let tls = client_config(Arc::clone(certificates), own, &peer)?;
-        let way = MutualTls { dialer: Arc::clone(dialer), tls, tuning: tuning.clone() };
-        Ok(Balancer::new(Arc::clone(callee), resolver.watch(&callee.domain), Arc::new(way)))
+        let (dialer, tuning) = (Arc::clone(dialer), tuning.clone());
+        let way: Arc<dyn Way> = match certificates {
+            Some(certificates) => {
+                let peer: WorkloadName = callee.domain.parse()?;
+                let tls = client_config(Arc::clone(certificates), own, &peer)?;
+                Arc::new(MutualTls { dialer, tls, tuning })
+            }
+            None => Arc::new(Plaintext { dialer, tuning }),
+        };
+        Ok(Balancer::new(Arc::clone(callee), resolver.watch(&callee.domain), way))
     }
 }
 

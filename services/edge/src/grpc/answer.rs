@@ -40,11 +40,11 @@ impl Answer {
     /// Reads the head of an answer whose messages have at most `limit` bytes.
     pub(crate) fn read(response: Response<ForwardBody>, limit: usize, deadline: Option<Deadline>) -> Result<Self> {
         let (parts, body) = response.into_parts();
-        let ended = match outcome(&parts.headers) {
-            Some(Ok(())) => true,
-            Some(Err(error)) => return Err(error),
-            None => false,
-        };
+        if let Some(outcome) = outcome(&parts.headers) {
+            // An answer without messages has all in its trailers, which come as its headers.
+            let messages = Messages::ended(outcome, parts.headers);
+            return Ok(Self { headers: HeaderMap::new(), messages });
+        }
         let is_grpc =
             parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
         if !parts.status.is_success() || !is_grpc {
@@ -53,22 +53,34 @@ impl Answer {
         }
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.instant())));
         let (deframer, trailers) = (Deframer::new(limit), HeaderMap::new());
-        Ok(Self { headers: parts.headers, messages: Messages { body, deframer, deadline, first: None, trailers, ended } })
+        let messages = Messages { body, deframer, deadline, first: None, trailers, ended: false };
+        Ok(Self { headers: parts.headers, messages })
     }
 
     /// The one message of an answer that has one, and the trailers.
     pub(crate) async fn only_message(mut self) -> Result<(HeaderMap, Bytes, HeaderMap)> {
-        let count = |what: &str| Error::new(MeshReason::Internal, "internal error").with_source(format!("the answer has {what}"));
-        let message = self.messages.next().await.ok_or_else(|| count("no message"))??;
-        match self.messages.next().await {
-            None => Ok((self.headers, message, self.messages.trailers)),
-            Some(Ok(_)) => Err(count("more than one message")),
-            Some(Err(error)) => Err(error),
-        }
+        let message = self.messages.only().await?;
+        Ok((self.headers, message, self.messages.trailers))
     }
 }
 
 impl Messages {
+    fn ended(outcome: Result<()>, trailers: HeaderMap) -> Self {
+        let (body, deframer, first) = (ForwardBody::empty(), Deframer::new(0), outcome.err().map(Err));
+        Self { body, deframer, deadline: None, first, trailers, ended: true }
+    }
+
+    /// The one message of an answer that has one.
+    pub(crate) async fn only(&mut self) -> Result<Bytes> {
+        let count = |what: &str| Error::new(MeshReason::Internal, "internal error").with_source(format!("the answer has {what}"));
+        let message = self.next().await.ok_or_else(|| count("no message"))??;
+        match self.next().await {
+            None => Ok(message),
+            Some(Ok(_)) => Err(count("more than one message")),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
     /// Waits a little for the first message, so that a call which fails at once can be answered by the failure alone.
     pub(crate) async fn settle(&mut self, patience: Duration) -> Result<()> {
         match tokio::time::timeout(patience, self.next()).await {
@@ -86,7 +98,7 @@ impl Messages {
         self.first.as_ref().and_then(|first| first.as_ref().ok())
     }
 
-    /// What came behind the last message of a call that succeeded, its outcome not included.
+    /// What came behind the last message, gRPC's own included.
     pub(crate) fn take_trailers(&mut self) -> HeaderMap {
         std::mem::take(&mut self.trailers)
     }

@@ -13,29 +13,30 @@ use http::{HeaderMap, header};
 use http_body::{Body, Frame};
 use tokio::time::Sleep;
 use weft_call::{Code, Deadline, Error, MeshReason};
-use weft_transport::{ForwardBody, status_from_error};
+use weft_transport::ForwardBody;
 
-use crate::record::Observation;
+use crate::{error::grpc_status, record::Observation};
 
 /// An answer on its way through.
 pub(super) struct Passage {
     messages: ForwardBody,
     observation: Observation,
     deadline: Option<Pin<Box<Sleep>>>,
+    stands_alone: bool,
     ended: bool,
 }
 
 impl Passage {
-    pub(super) fn new(messages: ForwardBody, observation: Observation, deadline: Option<Deadline>) -> Self {
+    pub(super) fn new(messages: ForwardBody, observation: Observation, deadline: Option<Deadline>, stands_alone: bool) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.instant())));
-        Self { messages, observation, deadline, ended: false }
+        Self { messages, observation, deadline, stands_alone, ended: false }
     }
 
     fn cut(&mut self, error: &Error) -> Frame<Bytes> {
         self.ended = true;
         self.messages = ForwardBody::empty();
         self.observation.fail(error);
-        let status = status_from_error(error, &self.observation.arrival.request_id);
+        let status = grpc_status(error, &self.observation.arrival.request_id, self.stands_alone);
         let mut trailers = status.into_http::<ForwardBody>().into_parts().0.headers;
         trailers.remove(header::CONTENT_TYPE);
         Frame::trailers(trailers)

@@ -23,12 +23,12 @@ use super::{
     conditional::{self, Wanted},
     form::Form,
     reply::{self, Head, raw_type},
-    upload::Fault,
 };
 use crate::{
     catalogue::{Catalogue, Route},
     error::{Failure, status_json},
     exchange::for_client,
+    fault::Fault,
     grpc::answer::{Answer, Messages},
     record::Observation,
 };

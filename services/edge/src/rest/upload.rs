@@ -4,58 +4,40 @@
 //! be used resets the call, so that what was sent of it does not look like all of it; the client is told what was wrong
 //! with it, and not that the call was reset.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::request::Parts;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use weft_call::{Error, MeshReason};
 use weft_transcode::RequestOptions;
 
 use super::{builder, media_type, refusal};
-use crate::{body::Body, catalogue::Catalogue, encoding::Encoding, error::Failure, grpc::framing};
-
-/// What went wrong with a request while it was sent on.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fault(Arc<Mutex<Option<Failure>>>);
-
-/// The request's own stream was wrong.
-#[derive(Debug, thiserror::Error)]
-#[error("the request's messages cannot be used")]
-struct Unusable;
+use crate::{
+    body::{Body, Lingering},
+    catalogue::Catalogue,
+    encoding::Encoding,
+    error::Failure,
+    fault::{Fault, Unusable},
+    grpc::framing,
+};
 
 /// A request on its way.
 pub(super) struct Upload {
     catalogue: Arc<Catalogue>,
     options: RequestOptions,
     parts: Parts,
-    body: Incoming,
+    body: Lingering,
     frames: mpsc::Sender<Result<Frame<Bytes>, Unusable>>,
-}
-
-impl Fault {
-    fn set(&self, failure: Failure) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
-    }
-
-    pub(super) fn take(&self) -> Option<Failure> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// The fault, or the failure where there is none.
-    pub(super) fn or(self, failure: Failure) -> Failure {
-        self.take().unwrap_or(failure)
-    }
 }
 
 impl Upload {
     /// The framed messages as they come.
-    pub(super) fn start(catalogue: Arc<Catalogue>, options: RequestOptions, parts: &Parts, body: Incoming) -> (Body, Fault) {
+    pub(super) fn start(catalogue: Arc<Catalogue>, options: RequestOptions, parts: &Parts, body: Lingering) -> (Body, Fault) {
         let (sender, frames) = mpsc::channel(1);
         let fault = Fault::default();
         let upload = Self { catalogue, options, parts: parts.clone(), body, frames: sender.clone() };

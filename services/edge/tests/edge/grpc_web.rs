@@ -90,5 +90,5 @@ async fn a_page_of_a_named_origin_may_ask_before_it_calls() {
     let preflight = house.request("OPTIONS", GET).header("origin", "https://shop.example");
     let preflight = preflight.header("access-control-request-method", "POST").send().await.unwrap();
     assert_eq!(preflight.status(), 204);
-    assert_eq!(preflight.headers()["access-control-allow-methods"], "OPTIONS, POST");
+    assert_eq!(preflight.headers()["access-control-allow-methods"], "GET, HEAD, OPTIONS, POST");
 }

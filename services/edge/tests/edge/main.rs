@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "numbers belong to what is asserted of them")]
 
+mod alone;
 mod api_keys;
 mod authentication;
 mod caching;
 mod conditions;
+mod connect;
 mod connections;
 mod draining;
 mod flow;
