@@ -58,13 +58,10 @@ fn a_carrier_of_events_is_named_by_addresses_of_one_kind() {
         ["hunter2", "http://hunter2@x", "nats://", "amqp://a,amqp://b", "nats://hunter2@a,kafka://b", "kafka://a,", "kafka://a,b"]
     {
         let refusal = refusal_of_variable("WEFT_EVENTS_URL", bad);
-        assert!(
-            refusal.starts_with("WEFT_EVENTS_URL: events.url: the value is not the address of a carrier"),
-            "{bad}: {refusal}"
-        );
+        assert!(refusal.starts_with("WEFT_EVENTS_URL: the value is not the address of a carrier"), "{bad}: {refusal}");
         assert!(!refusal.contains(SECRET), "{refusal}");
     }
-    for bad in ["", "Weft", "a.b", "a b"] {
+    for bad in ["Weft", "a.b", "a b"] {
         assert!(refusal_of_variable("WEFT_EVENTS_NAMESPACE", bad).contains("a name of at most 63"), "{bad}");
     }
 }
