@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::task;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use crate::call_lines::CallLines;
 use crate::error::TelemetryError;
 use crate::export;
 use crate::json_lines::JsonLines;
@@ -94,7 +98,8 @@ pub fn init(settings: &Settings) -> Result<Guard, TelemetryError> {
     let provider = export::provider(settings)?;
     sampling::set_ratio(settings.sample_ratio);
     // The level is that of lines: traces are recorded whatever is logged.
-    let filter = filter.and(filter_fn(|metadata| metadata.target() != TRACE));
+    let lines_only = filter_fn(|metadata| metadata.target() != TRACE).with_max_level_hint(LevelFilter::TRACE);
+    let filter = filter.and(lines_only);
     Registry::default()
         .with(lines(settings.format).with_filter(filter))
         .with(provider.as_ref().map(export::layer))
@@ -112,10 +117,22 @@ where
         Format::Auto if !terminal => Box::new(JsonLines::new(io::stderr)),
         Format::Json => Box::new(JsonLines::new(io::stderr)),
         Format::Auto | Format::Pretty => {
-            let lines = fmt::layer().compact().with_writer(io::stderr);
+            let lines = fmt::layer().compact().fmt_fields(Named(DefaultFields::new())).with_writer(io::stderr);
             // On a terminal the default stays, which heeds NO_COLOR.
             if terminal { Box::new(lines) } else { Box::new(lines.with_ansi(false)) }
         }
+    }
+}
+
+/// The fields of a line, and the names of the call that it belongs to.
+struct Named(DefaultFields);
+
+impl<'w> FormatFields<'w> for Named {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> std::fmt::Result {
+        self.0.format_fields(writer.by_ref(), fields)?;
+        let mut written = Ok(());
+        CallLines::show(|name, value| written = written.and_then(|()| write!(writer, " {name}={value}")));
+        written
     }
 }
 

@@ -1,8 +1,8 @@
 //! Log lines as JSON objects, flat.
 //!
 //! `tracing-subscriber`'s own JSON nests the fields of spans in lists, where a search for one
-//! `request_id` does not find them. Here the fields of the surrounding spans and of the event stand
-//! side by side; where names clash the inner one wins.
+//! `request_id` does not find them. Here what names the call, the fields of the surrounding spans and
+//! those of the event stand side by side; where names clash the inner one wins.
 
 use std::fmt;
 use std::io::Write;
@@ -17,6 +17,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope};
+
+use crate::call_lines::CallLines;
 
 /// Fields of the line itself; a field of an event with such a name is written as `field.<name>`.
 const RESERVED: [&str; 3] = ["timestamp", "level", "target"];
@@ -58,6 +60,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
+        CallLines::show(|name, value| fields.put_text(name, value.to_owned()));
         for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
             if let Some(outer) = span.extensions().get::<Fields>() {
                 outer.0.iter().for_each(|(name, value)| fields.put(name, value.clone()));

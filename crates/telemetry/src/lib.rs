@@ -8,8 +8,8 @@
 //! # Rule
 //!
 //! - Lines go to stderr (stdout belongs to the command line): pretty on a terminal, otherwise a JSON
-//!   object each. The fields of the spans around an event (`request_id`, `trace_id`, `domain`,
-//!   `method`, `principal`) stand on the event itself, so that a search needs no join.
+//!   object each. What names the call that an event belongs to (`request_id`, `trace_id`, `domain`,
+//!   `method`; [`CallLines`]) stands on the event itself, so that a search needs no join.
 //! - Traces are exported by OTLP over gRPC when an endpoint is set, and stay local otherwise. Context
 //!   travels as W3C trace context ([`weft_call::TraceContext`]): [`adopt_parent`] on the way in,
 //!   [`current`] on the way out. Whether a trace is recorded is decided where it begins
@@ -24,6 +24,7 @@
 //! drops what does not fit. [`Guard::shutdown`] sends what is still queued.
 
 mod access_log;
+mod call_lines;
 mod error;
 mod export;
 mod init;
@@ -37,6 +38,7 @@ mod spans_http;
 mod upkeep;
 
 pub use access_log::{Record, log_call};
+pub use call_lines::CallLines;
 pub use error::TelemetryError;
 pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
 pub use metrics::{
@@ -45,7 +47,7 @@ pub use metrics::{
 pub use propagation::{adopt_parent, current, within};
 pub use sampling::{is_sampled, start_trace};
 pub use spans::{
-    LINES, client_span, end_client_span, end_server_span, event_span, job_span, record_endpoint, record_messages, server_span,
+    client_span, end_client_span, end_server_span, event_span, job_span, record_endpoint, record_messages, server_span,
     store_span,
 };
 pub use spans_http::{HttpRequest, http_span, record_http_status, record_route};

@@ -1,8 +1,8 @@
 //! The spans of calls, by OpenTelemetry's semantic conventions for RPC.
 //!
 //! Rule: a span is made only for a trace that is recorded; otherwise there is none, and it costs a
-//! look at the flags. These spans are for traces alone: log lines have the fields of a span of their
-//! own, which says what people search for.
+//! look at the flags. These spans are for traces alone: what log lines say is in
+//! [`crate::CallLines`].
 
 use std::fmt::Display;
 
@@ -15,8 +15,6 @@ use crate::{propagation::adopt_parent, sampling::is_sampled};
 
 /// The target of spans that are for traces alone.
 pub(crate) const TRACE: &str = "weft::trace";
-/// The target of spans that are for log lines alone.
-pub const LINES: &str = "weft::call";
 
 /// The span of a call to another domain. Its parent is the span around it, or else the call's.
 pub fn client_span(method: &MethodContract, trace: &TraceContext) -> Span {

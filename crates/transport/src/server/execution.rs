@@ -67,8 +67,6 @@ pub(super) async fn respond(
         span: span.clone(),
         admitted: None,
         passed: (method.kind != MethodKind::Unary).then(Passed::default),
-        request_id: request_id.clone(),
-        trace,
     };
     let arrival = Arrival { method, peer: peer.workload.as_str(), request_id: &request_id, trace: inner, closing };
     let lines = running.lines.clone();
@@ -76,7 +74,7 @@ pub(super) async fn respond(
         let result = work(server, arrival, sent, request, &mut running).await;
         audited(server, running.admitted.as_ref(), result).await
     };
-    match work.instrument(span).instrument(lines).await {
+    match lines.around(work.instrument(span)).await {
         Ok(reply) => answer(reply, running, &request_id),
         Err(error) => {
             running.end(Some(&error));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::Span;
 use weft_call::{Call, Code, Error, MethodContract, RequestId, Streaming, TraceContext};
-use weft_telemetry::{LINES, MethodMetrics, Record, end_server_span, log_call};
+use weft_telemetry::{CallLines, MethodMetrics, Record, end_server_span, log_call};
 use weft_workload_identity::PeerIdentity;
 
 use crate::passage::{Passed, Way, ending};
@@ -19,11 +19,9 @@ pub(super) struct Running {
     pub(super) method: &'static MethodContract,
     pub(super) metrics: MethodMetrics,
     pub(super) peer: Arc<PeerIdentity>,
-    pub(super) request_id: RequestId,
-    pub(super) trace: TraceContext,
     pub(super) started: Instant,
     /// What all log lines of the call say.
-    pub(super) lines: Span,
+    pub(super) lines: CallLines,
     /// Its span in the trace.
     pub(super) span: Span,
     /// The call itself, once it is admitted.
@@ -34,15 +32,8 @@ pub(super) struct Running {
 
 impl Running {
     /// What all log lines of the call say.
-    pub(super) fn lines(method: &MethodContract, request_id: &RequestId, trace: &TraceContext) -> Span {
-        tracing::info_span!(
-            target: LINES,
-            "call",
-            request_id = request_id.as_str(),
-            trace_id = trace.trace(),
-            domain = method.domain,
-            method = method.name,
-        )
+    pub(super) fn lines(method: &MethodContract, request_id: &RequestId, trace: &TraceContext) -> CallLines {
+        CallLines { request_id: request_id.clone(), trace: trace.clone(), domain: method.domain, method: method.name }
     }
 
     /// Ends with these answers.
@@ -56,22 +47,23 @@ impl Running {
 
     /// Has ended, by this error or by none.
     pub(super) fn end(self, error: Option<&Error>) {
-        let Self { method, metrics, peer, request_id, trace, started, lines, span, admitted, passed } = self;
+        let Self { method, metrics, peer, started, lines, span, admitted, passed } = self;
         let code = error.map_or(Code::Ok, Error::code);
         metrics.observe(code, started.elapsed());
         if let Some(passed) = passed {
             passed.record(&span);
         }
         end_server_span(&span, code);
-        lines.in_scope(|| {
+        let said = lines.clone();
+        said.around_all(|| {
             log_cause(error);
             // What domains ask one another over and over is of interest only when it fails.
             if error.is_none() && !method.serves_users() {
                 return tracing::debug!("call finished");
             }
             log_call(&Record {
-                request_id: request_id.as_str(),
-                trace_id: &trace.trace(),
+                request_id: lines.request_id.as_str(),
+                trace_id: &lines.trace.trace(),
                 domain: method.domain,
                 method: method.name,
                 principal: admitted.map(|call| call.principal().to_string()).as_deref(),

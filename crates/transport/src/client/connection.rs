@@ -1,0 +1,184 @@
+//! One HTTP/2 connection: calls put their streams on it, a task of its own drives it.
+//!
+//! Problem: a connection whose other end is gone without a word looks like one that is quiet. Rule: it
+//! is asked for a sign of life now and then (PING, RFC 9113 section 6.7), and cut when none comes in
+//! time; its calls fail at once, and the next one opens another. A connection that nobody holds ends
+//! with its last stream. Recovery: [`super::link`] replaces it.
+//!
+//! Streams are put on it without a channel or a task between: for most calls that is what costs.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::{
+    Ping, PingPong, RecvStream, SendStream,
+    client::{Builder, ResponseFuture, SendRequest},
+};
+use http::{Request, Response};
+use tokio::time::{sleep, timeout};
+
+use crate::{socket::Socket, tuning::ConnectionTuning};
+
+/// Bytes of one answer that may be under way before they are read.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// The same for all answers of a connection.
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Largest header list that is read, in bytes: an error's details travel in it.
+const HEADERS: u32 = 64 * 1024;
+/// Streams that are begun before the peer has said how many it takes.
+const UNTOLD_STREAMS: usize = 100;
+
+/// A connection. Clones share it.
+#[derive(Clone)]
+pub(super) struct Connection(SendRequest<Bytes>);
+
+impl Connection {
+    /// Begins HTTP/2 on a socket whose ends have proven who they are.
+    pub(super) async fn begin(socket: impl Socket, tuning: &ConnectionTuning) -> Result<Self, h2::Error> {
+        let mut settings = Builder::new();
+        settings
+            .enable_push(false)
+            .initial_max_send_streams(UNTOLD_STREAMS)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(HEADERS);
+        let (requests, mut connection) = settings.handshake::<_, Bytes>(socket).await?;
+        let alive = keep_alive(connection.ping_pong(), tuning.keep_alive_interval, tuning.keep_alive_timeout);
+        tokio::spawn(async move {
+            let (connection, alive) = (pin!(connection), pin!(alive));
+            tokio::select! {
+                biased;
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                }
+                () = alive => tracing::debug!("a connection is cut: it gave no sign of life"),
+            }
+        });
+        Ok(Self(requests))
+    }
+
+    /// Whether a call may still begin on it: it stands, and its peer has not said to go away.
+    pub(super) fn is_open(&mut self) -> bool {
+        // Whoever asks does not wait: it is ready or at its end.
+        matches!(self.0.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(())))
+    }
+
+    /// Begins a stream whose request has no body, or one that the caller sends.
+    pub(super) fn open(
+        mut self,
+        request: Request<()>,
+        has_no_body: bool,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        self.0.send_request(request, has_no_body)
+    }
+
+    /// Sends a request that is all there, and waits for the head of its answer.
+    pub(super) async fn exchange(self, request: Request<()>, body: Bytes) -> Result<Response<RecvStream>, h2::Error> {
+        let (answer, mut sink) = self.open(request, false)?;
+        // It waits for the peer's windows there as well as here.
+        sink.send_data(body, true)?;
+        answer.await
+    }
+}
+
+/// Ends when the peer does not answer a PING in time.
+async fn keep_alive(pings: Option<PingPong>, interval: Duration, patience: Duration) {
+    let Some(mut pings) = pings else { return std::future::pending().await };
+    loop {
+        sleep(interval).await;
+        // An error is the connection's own end, which its driver sees.
+        let answered = async {
+            match pings.send_ping(Ping::opaque()) {
+                Ok(()) => poll_fn(|context| pings.poll_pong(context)).await.map(drop),
+                Err(error) => Err(error),
+            }
+        };
+        match timeout(patience, answered).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod fixture {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    /// A connection, and the socket of its other end, on which nobody has said anything.
+    pub(crate) async fn half_open(tuning: &ConnectionTuning) -> (Connection, DuplexStream) {
+        let (near, far) = duplex(64 * 1024);
+        (Connection::begin(near, tuning).await.unwrap(), far)
+    }
+
+    /// A connection and the server at its other end, which is driven by accepting what comes.
+    pub(crate) async fn connected(tuning: &ConnectionTuning) -> (Connection, h2::server::Connection<DuplexStream, Bytes>) {
+        let (connection, far) = half_open(tuning).await;
+        (connection, h2::server::handshake(far).await.unwrap())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::{
+        fixture::{connected, half_open},
+        *,
+    };
+
+    fn request() -> Request<()> {
+        Request::post("https://mesh.invalid/").body(()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_gives_no_sign_of_life_fails_its_calls() {
+        let tuning = ConnectionTuning::default();
+        let (mut connection, _silent) = half_open(&tuning).await;
+        assert!(connection.is_open());
+        let began = tokio::time::Instant::now();
+        let failed = connection.clone().exchange(request(), Bytes::new()).await.map(drop);
+        assert!(failed.is_err());
+        assert_eq!(began.elapsed().as_secs(), (tuning.keep_alive_interval + tuning.keep_alive_timeout).as_secs());
+        assert!(!connection.is_open());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_merely_slow_is_waited_for() {
+        let tuning = ConnectionTuning::default();
+        let (connection, mut server) = connected(&tuning).await;
+        let calling = tokio::spawn(connection.exchange(request(), Bytes::new()));
+        let (_, mut respond) = server.accept().await.unwrap().unwrap();
+        tokio::spawn(async move { while server.accept().await.is_some() {} });
+        sleep(20 * tuning.keep_alive_interval).await;
+        respond.send_response(Response::new(()), true).unwrap();
+        assert!(calling.await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_says_to_go_away_ends_what_has_begun_and_takes_nothing_new() {
+        let (mut connection, mut server) = connected(&ConnectionTuning::default()).await;
+        let calling = tokio::spawn(connection.clone().exchange(request(), Bytes::new()));
+        let (_, mut respond) = server.accept().await.unwrap().unwrap();
+        server.graceful_shutdown();
+        tokio::spawn(async move { while server.accept().await.is_some() {} });
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!connection.is_open());
+        assert!(connection.clone().exchange(request(), Bytes::new()).await.is_err());
+        respond.send_response(Response::new(()), true).unwrap();
+        assert!(calling.await.unwrap().is_ok());
+    }
+}
