@@ -26,13 +26,14 @@ mod wire;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::quality::RandomState;
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 use prost::Message as _;
-use weft_call::Principal;
+use quick_cache::{
+    Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
+use weft_call::{Assertion, Principal};
 use weft_workload_identity::{CertificateSource, Identity, IdentityError, PeerError, Signature, WorkloadName, sign, verify};
 
 /// The binary metadata that carries an assertion from call to call.
@@ -44,7 +45,11 @@ const LIFE: TimeDelta = TimeDelta::seconds(60);
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
 /// Longest assertion that is looked at. A certificate chain and a hundred roles fit well.
 const MAX_BYTES: usize = 8 * 1024;
-/// Memory for remembered assertions; the least recently used ones go first.
+/// The same as base64.
+const MAX_TEXT: usize = MAX_BYTES.div_ceil(3) * 4;
+/// As many assertions as a busy domain has room for from the beginning.
+const EXPECTED: usize = 1024;
+/// Memory for remembered assertions; those that were used once, long ago, go first.
 const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
 /// What is signed, and its version: a change of meaning takes another name.
 const CONTEXT: &str = "weft assertion v1";
@@ -76,6 +81,9 @@ pub enum AssertionError {
     /// It is longer than 8 KiB.
     #[error("the assertion has {0} bytes, more than {MAX_BYTES}")]
     TooLong(usize),
+    /// It is not what binary metadata is.
+    #[error("the assertion is not in base64")]
+    NoBase64,
     /// It is no assertion.
     #[error("the assertion cannot be read: {0}")]
     Encoding(#[from] prost::DecodeError),
@@ -111,8 +119,8 @@ pub struct AssertionSigner {
 pub struct AssertionVerifier {
     source: Arc<dyn CertificateSource>,
     trusted: Vec<WorkloadName>,
-    /// By its bytes. Only what is verified gets in, so nobody can aim at the hash.
-    verified: Cache<Arc<[u8]>, Arc<Claims>, RandomState>,
+    /// By its text. Only what is verified gets in, so nobody can aim at the hash.
+    verified: Cache<Box<[u8]>, Arc<Claims>, Memory, RandomState>,
 }
 
 // === impl AssertionSigner ===
@@ -137,7 +145,7 @@ impl AssertionSigner {
         principal: &Principal,
         credentials_expire_at: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<Bytes, AssertionError> {
+    ) -> Result<Assertion, AssertionError> {
         let identity = self.source.identity(&self.workload)?;
         let expires_at = (now + LIFE).min(credentials_expire_at).min(identity.not_after().into());
         if expires_at <= now {
@@ -157,7 +165,7 @@ impl AssertionSigner {
         };
         match assertion.encoded_len() {
             length if length > MAX_BYTES => Err(AssertionError::TooLong(length)),
-            _ => Ok(assertion.encode_to_vec().into()),
+            _ => Ok(Assertion::new(&assertion.encode_to_vec())),
         }
     }
 }
@@ -167,33 +175,33 @@ impl AssertionSigner {
 impl AssertionVerifier {
     /// A verifier that believes what the `trusted` workloads of the mesh sign: the edge, as a rule.
     pub fn new(source: Arc<dyn CertificateSource>, trusted: Vec<WorkloadName>) -> Self {
-        let verified = Cache::builder()
-            .max_capacity(MEMORY_BYTES)
-            .weigher(|assertion: &Arc<[u8]>, claims: &Arc<Claims>| memory(assertion, claims))
-            // New assertions must get in: by frequency, ended ones would keep their place.
-            .eviction_policy(EvictionPolicy::lru())
-            .build_with_hasher(RandomState::default());
+        let verified = Cache::with(EXPECTED, MEMORY_BYTES, Memory, RandomState::default(), DefaultLifecycle::default());
         Self { source, trusted, verified }
     }
 
     /// What the assertion says, if it is to be believed at `now`.
-    pub fn verify(&self, assertion: &[u8], now: DateTime<Utc>) -> Result<Arc<Claims>, AssertionError> {
-        if assertion.len() > MAX_BYTES {
-            return Err(AssertionError::TooLong(assertion.len()));
-        }
-        if let Some(claims) = self.verified.get(assertion) {
+    pub fn verify(&self, assertion: &Assertion, now: DateTime<Utc>) -> Result<Arc<Claims>, AssertionError> {
+        let text = assertion.header().as_bytes();
+        if let Some(claims) = self.verified.get(text) {
             if let Err(error) = check_time(&claims, now) {
-                self.verified.invalidate(assertion);
+                self.verified.remove(text);
                 return Err(error);
             }
             return Ok(claims);
         }
-        let claims = Arc::new(self.verify_anew(assertion, now)?);
-        self.verified.insert(assertion.into(), Arc::clone(&claims));
+        if text.len() > MAX_TEXT {
+            return Err(AssertionError::TooLong(text.len() / 4 * 3));
+        }
+        let signed = assertion.signed().ok_or(AssertionError::NoBase64)?;
+        let claims = Arc::new(self.verify_anew(&signed, now)?);
+        self.verified.insert(text.into(), Arc::clone(&claims));
         Ok(claims)
     }
 
     fn verify_anew(&self, assertion: &[u8], now: DateTime<Utc>) -> Result<Claims, AssertionError> {
+        if assertion.len() > MAX_BYTES {
+            return Err(AssertionError::TooLong(assertion.len()));
+        }
         let assertion = wire::Assertion::decode(assertion)?;
         let chain: Vec<_> = assertion.chain.iter().map(|certificate| certificate.as_slice().into()).collect();
         let scheme = u16::try_from(assertion.scheme).map_err(|_| AssertionError::Field("scheme"))?;
@@ -223,10 +231,15 @@ fn check_time(claims: &Claims, now: DateTime<Utc>) -> Result<(), AssertionError>
 }
 
 /// About how many bytes remembering an assertion takes, its key and the map's own share included.
-fn memory(assertion: &[u8], claims: &Claims) -> u32 {
-    const ENTRY: usize = 512;
-    let roles: usize = claims.principal.roles().iter().map(|role| size_of::<String>() + role.len()).sum();
-    u32::try_from(ENTRY + assertion.len() + roles).unwrap_or(u32::MAX)
+#[derive(Clone, Debug)]
+struct Memory;
+
+impl Weighter<Box<[u8]>, Arc<Claims>> for Memory {
+    fn weight(&self, assertion: &Box<[u8]>, claims: &Arc<Claims>) -> u64 {
+        const ENTRY: usize = 512;
+        let roles: usize = claims.principal.roles().iter().map(|role| size_of::<String>() + role.len()).sum();
+        (ENTRY + assertion.len() + roles) as u64
+    }
 }
 
 #[cfg(test)]
@@ -250,6 +263,11 @@ mod tests {
         Mesh { source: Arc::new(DevelopmentCa::open(&folder.path().join("ca"), trust_domain).unwrap()), _folder: folder }
     }
 
+    /// As a peer sends what is signed, or not.
+    fn sent(bytes: &[u8]) -> Assertion {
+        Assertion::new(bytes)
+    }
+
     impl Mesh {
         fn new() -> Self {
             mesh("weft.local")
@@ -264,12 +282,13 @@ mod tests {
         }
 
         /// Signs what the signer would not write.
-        fn forge(&self, claims: &wire::Claims) -> Vec<u8> {
+        fn forge(&self, claims: &wire::Claims) -> Assertion {
             let identity = self.source.identity(&"edge".parse().unwrap()).unwrap();
             let claims = claims.encode_to_vec();
             let signature = sign(&identity, CONTEXT, &claims).unwrap();
             let chain = vec![identity.chain()[0].to_vec()];
-            wire::Assertion { claims, scheme: signature.scheme.into(), signature: signature.bytes, chain }.encode_to_vec()
+            let forged = wire::Assertion { claims, scheme: signature.scheme.into(), signature: signature.bytes, chain };
+            sent(&forged.encode_to_vec())
         }
     }
 
@@ -383,20 +402,23 @@ mod tests {
         let assertion = mesh.signer("edge").sign(&user(), now + hour(), now).unwrap();
         let verifier = mesh.verifier();
         verifier.verify(&assertion, now).unwrap();
-        for byte in 0..assertion.len() {
-            let mut forged = assertion.to_vec();
+        let signed = assertion.signed().unwrap();
+        for byte in 0..signed.len() {
+            let mut forged = signed.clone();
             forged[byte] ^= 1;
-            assert!(verifier.verify(&forged, now).is_err(), "byte {byte} of {}", assertion.len());
+            assert!(verifier.verify(&sent(&forged), now).is_err(), "byte {byte} of {}", signed.len());
         }
-        for length in 0..assertion.len() {
-            assert!(verifier.verify(&assertion[..length], now).is_err(), "cut at {length}");
+        for length in 0..signed.len() {
+            assert!(verifier.verify(&sent(&signed[..length]), now).is_err(), "cut at {length}");
         }
     }
 
     #[test]
     fn what_is_too_long_is_not_looked_at() {
-        let refused = Mesh::new().verifier().verify(&[0; MAX_BYTES + 1], now());
-        assert!(matches!(refused, Err(AssertionError::TooLong(8193))), "{refused:?}");
+        for length in [MAX_BYTES + 1, MAX_BYTES * 10] {
+            let refused = Mesh::new().verifier().verify(&sent(&vec![0; length]), now());
+            assert!(matches!(refused, Err(AssertionError::TooLong(_))), "{refused:?}");
+        }
     }
 
     #[test]

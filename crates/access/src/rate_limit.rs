@@ -3,11 +3,12 @@
 //! Rule: each limit is a bucket of `burst` calls that fills by `rate` a second, one for each tenant,
 //! user, calling domain or address (the generic cell rate algorithm, ITU-T I.371 annex A: one number
 //! a bucket, no timer). A call that finds no room is refused with the time to wait. Buckets are
-//! counted in this process; the least recently used ones are forgotten first, so that strangers with
-//! many addresses cannot fill the memory. Recovery: wait as `RetryInfo` says.
+//! counted in this process; those that were used once, long ago, are forgotten first, so that strangers
+//! with many addresses cannot fill the memory. Recovery: wait as `RetryInfo` says.
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
@@ -16,7 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use moka::{policy::EvictionPolicy, sync::Cache};
+use quick_cache::{
+    DefaultHashBuilder, UnitWeighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use uuid::Uuid;
 use weft_call::{Contract, Error, Limit, LimitScope, MeshReason, MethodContract, Principal, Result, TenantId};
 
@@ -24,6 +28,8 @@ use crate::LimitFactors;
 
 /// Buckets that a limit remembers.
 const BUCKETS: u64 = 100_000;
+/// Buckets that it has room for from the beginning.
+const EXPECTED: usize = 256;
 
 /// Who calls, as far as it is known where the limit is counted.
 #[derive(Clone, Copy, Debug)]
@@ -98,14 +104,15 @@ impl RateLimits {
 
 impl Limiter {
     fn new(limit: Limit) -> Self {
-        let buckets = Cache::builder().max_capacity(BUCKETS).eviction_policy(EvictionPolicy::lru()).build();
-        Self { limit, buckets }
+        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        Self { limit, buckets: Cache::with(EXPECTED, BUCKETS, UnitWeighter, hasher, lifecycle) }
     }
 
     fn check(&self, method: &MethodContract, caller: Counted<'_>, factor: f64, now: Duration) -> Result<()> {
         // Who is not known cannot share: the other conditions of the contract hold all the same.
         let Some(key) = key(self.limit.per, caller) else { return Ok(()) };
-        let bucket = self.buckets.get_with(key, Arc::default);
+        let made = || Ok::<_, Infallible>(Arc::default());
+        let Ok(bucket): Result<Arc<Bucket>, _> = self.buckets.get_or_insert_with(&key, made);
         bucket.take(self.limit, factor, now).map_err(|wait| {
             let message = format!("{} is called more often than its contract allows", method.path);
             Error::new(MeshReason::RateLimited, message).with_retry_after(wait)

@@ -8,13 +8,12 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
-    Clock, Deadline, Digest, Error, IdempotencyKey, MeshReason, MethodContract, Permissions, Principal, Result, Scope, TenantId,
-    TraceContext, User,
+    Assertion, Clock, Deadline, Digest, Error, IdempotencyKey, MeshReason, MethodContract, Permissions, Principal, Result, Scope,
+    TenantId, TraceContext, User,
 };
 
 /// Who asks, for whom, until when, and in which trace. It is passed, never global; an outgoing client
@@ -29,7 +28,6 @@ struct Done {
     is_audited: AtomicBool,
 }
 
-/// Within its minute, whoever holds an assertion acts as the principal: it is kept out of logs.
 impl fmt::Debug for CallBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
@@ -37,7 +35,7 @@ impl fmt::Debug for CallBuilder {
             .field("request_id", &self.request_id)
             .field("principal", &self.principal)
             .field("scope", &self.scope)
-            .field("authority", &self.authority.as_ref().map(|_| "[redacted]"))
+            .field("authority", &self.authority)
             .finish_non_exhaustive()
     }
 }
@@ -67,7 +65,7 @@ pub struct CallBuilder {
     /// Whose records it may touch.
     pub scope: Scope,
     /// The principal's signed assertion, carried on to the next domain unread.
-    pub authority: Option<Bytes>,
+    pub authority: Option<Assertion>,
     /// The key that marks repeats.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The digest of the request, for comparing repeats.
@@ -187,7 +185,7 @@ impl Call {
     }
 
     /// The principal's signed assertion.
-    pub fn authority(&self) -> Option<&Bytes> {
+    pub fn authority(&self) -> Option<&Assertion> {
         self.0.authority.as_ref()
     }
 

@@ -9,6 +9,7 @@
 //! speaks to an [`Upstream`], which has the same shape. Whatever lies between the two (TLS, HTTP/2,
 //! balancing, retries) is the business of the crates above.
 
+mod assertion;
 mod call;
 mod clock;
 mod code;
@@ -31,6 +32,7 @@ mod trace;
 pub mod transaction;
 pub mod validation;
 
+pub use assertion::Assertion;
 pub use call::{Call, CallBuilder, Fence, RequestId, RequestIdError};
 pub use clock::Clock;
 pub use code::Code;

@@ -151,9 +151,9 @@ async fn authority_is_needed_and_cannot_be_made_up() {
     let error = client.list_products(&mesh.anonymous(), ListProductsRequest::default()).await.unwrap_err();
     assert_eq!(error.reason(), Some(MeshReason::CredentialsMissing));
     let mut parts = mesh.user(mesh.tenant(), "staff").parts();
-    let mut forged = parts.authority.unwrap().to_vec();
+    let mut forged = parts.authority.unwrap().signed().unwrap();
     *forged.last_mut().unwrap() ^= 1;
-    parts.authority = Some(forged.into());
+    parts.authority = Some(weft_call::Assertion::new(&forged));
     let error = client.list_products(&parts.build(), ListProductsRequest::default()).await.unwrap_err();
     assert_eq!(error.reason(), Some(MeshReason::CredentialsInvalid));
     let nobody = mesh.user(mesh.tenant(), "gardener");

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use uuid::Uuid;
-use weft_call::{Call, IdempotencyKey, Principal, RequestId, Scope, TenantId, TraceContext};
+use weft_call::{Assertion, Call, IdempotencyKey, Principal, RequestId, Scope, TenantId, TraceContext};
 
 /// The principal's signed assertion.
 pub static ASSERTION: HeaderName = HeaderName::from_static("weft-assertion-bin");
@@ -27,9 +25,6 @@ pub static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// From here on timeouts travel in milliseconds.
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Longest assertion that is read, in base64 characters.
-const ASSERTION_LIMIT: usize = 12 * 1024;
 
 fn value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok()
@@ -54,7 +49,7 @@ pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, head
     set(&REQUEST_ID, passing(call.request_id().as_str().to_owned()));
     set(&TRACEPARENT, passing(trace.traceparent()));
     set(&TRACESTATE, state(trace));
-    set(&ASSERTION, call.authority().and_then(|assertion| HeaderValue::try_from(STANDARD_NO_PAD.encode(assertion)).ok()));
+    set(&ASSERTION, call.authority().map(|assertion| assertion.header().clone()));
     let acts_alone = matches!(call.principal(), Principal::Job { .. } | Principal::Workload(_));
     set(
         &TENANT,
@@ -97,7 +92,7 @@ pub struct Extracted {
     /// The trace that it belongs to.
     pub trace: Option<TraceContext>,
     /// The signed assertion, not yet verified.
-    pub assertion: Option<Bytes>,
+    pub assertion: Option<Assertion>,
     /// The tenant for which a domain acts on its own account.
     pub tenant: Option<TenantId>,
     /// The key that marks repeats; an error if one came that cannot be used.
@@ -114,17 +109,19 @@ pub fn extract(headers: &HeaderMap) -> Extracted {
     Extracted {
         request_id: text(&REQUEST_ID).and_then(|id| RequestId::parse(id).ok()),
         trace: text(&TRACEPARENT).and_then(|parent| TraceContext::parse(parent, text(&TRACESTATE))),
-        assertion: text(&ASSERTION)
-            .filter(|assertion| assertion.len() <= ASSERTION_LIMIT)
-            .and_then(|assertion| STANDARD_NO_PAD.decode(assertion.trim_end_matches('=')).ok())
-            .map(Bytes::from),
+        assertion: headers.get(&ASSERTION).cloned().map(Assertion::from_header),
         tenant: text(&TENANT).and_then(|tenant| Uuid::try_parse(tenant).ok()).map(TenantId),
         idempotency_key: headers
             .get(&IDEMPOTENCY_KEY)
             .map(|key| key.to_str().map_or(Err(weft_call::IdempotencyKeyError), IdempotencyKey::parse)),
         if_match: text(&header::IF_MATCH).map(str::to_owned),
-        timeout: text(&TIMEOUT).and_then(parse_timeout),
+        timeout: timeout(headers),
     }
+}
+
+/// The time left for the call.
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(&TIMEOUT).and_then(|value| value.to_str().ok()).and_then(parse_timeout)
 }
 
 /// `grpc-timeout`: at most eight digits and a unit. From a second on in whole milliseconds, rounded
@@ -166,7 +163,7 @@ mod tests {
     #[test]
     fn a_call_reads_back_as_it_was_written() {
         let mut parts = CallBuilder::new(Clock::system());
-        parts.authority = Some(Bytes::from_static(b"signed"));
+        parts.authority = Some(Assertion::new(b"signed"));
         parts.idempotency_key = IdempotencyKey::parse("k-1").ok();
         parts.if_match = Some("\"7\"".into());
         let call = parts.build();
@@ -176,7 +173,7 @@ mod tests {
         let read = extract(&headers);
         assert_eq!(read.request_id.as_ref(), Some(call.request_id()));
         assert_eq!(read.trace.map(|trace| trace.traceparent()), Some(call.trace().traceparent()));
-        assert_eq!(read.assertion.as_deref(), Some(b"signed".as_slice()));
+        assert_eq!(read.assertion.as_ref(), call.authority());
         assert_eq!(read.idempotency_key, Some(IdempotencyKey::parse("k-1")));
         assert_eq!(read.if_match.as_deref(), Some("\"7\""));
         assert_eq!(read.timeout, Some(Duration::from_millis(1500)));

@@ -10,7 +10,6 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderName, header};
 use moka::{policy::EvictionPolicy, sync::Cache};
@@ -18,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use weft_access::{AssertionError, AssertionSigner, UserToken, UserTokenError, subscriber};
 use weft_cache::{CounterKey, CounterScope, Counters as _, InProcess, Rate, Taken};
-use weft_call::{Clock, Error, MeshReason, MethodContract, Principal, Result};
+use weft_call::{Assertion, Clock, Error, MeshReason, MethodContract, Principal, Result};
 use weft_workload_identity::Identity;
 
 use crate::{arrival, issuer::Issuer};
@@ -47,7 +46,7 @@ enum Shown<'h> {
 #[derive(Clone, Debug)]
 pub(crate) struct Authority {
     pub(crate) principal: Principal,
-    pub(crate) assertion: Bytes,
+    pub(crate) assertion: Assertion,
 }
 
 /// Exchanges bearer tokens for assertions.
@@ -166,7 +165,7 @@ impl Verified {
     fn memory(&self) -> u32 {
         const ENTRY: usize = 768;
         let roles: usize = self.authority.principal.roles().iter().map(|role| size_of::<String>() + role.len()).sum();
-        u32::try_from(ENTRY + roles + self.authority.assertion.len()).unwrap_or(u32::MAX)
+        u32::try_from(ENTRY + roles + self.authority.assertion.header().len()).unwrap_or(u32::MAX)
     }
 }
 
