@@ -22,7 +22,7 @@ use crate::{MESSAGE_LIMIT, status::error_from_status};
 /// A flag and a length of four bytes.
 const PREFIX: usize = 5;
 
-/// A body of one message, and trailers if it is an answer.
+/// The body of an answer with one message.
 #[derive(Debug)]
 pub(crate) struct OneMessage {
     framed: Option<Bytes>,
@@ -30,11 +30,6 @@ pub(crate) struct OneMessage {
 }
 
 impl OneMessage {
-    /// The body of a request.
-    pub(crate) fn request(message: &[u8]) -> Result<Self> {
-        Ok(Self { framed: Some(framed(message)?), trailers: None })
-    }
-
     /// The body of an answer that succeeds, with trailers beside gRPC's own.
     pub(crate) fn answer(message: &[u8], mut trailers: HeaderMap) -> Result<Self> {
         let framed = Some(framed(message)?);
@@ -61,7 +56,8 @@ impl http_body::Body for OneMessage {
     }
 }
 
-fn framed(message: &[u8]) -> Result<Bytes> {
+/// The message with its prefix: all that a request's body holds.
+pub(crate) fn framed(message: &[u8]) -> Result<Bytes> {
     let length = u32::try_from(message.len()).ok().filter(|_| message.len() <= MESSAGE_LIMIT).ok_or_else(too_large)?;
     let mut framed = BytesMut::with_capacity(PREFIX + message.len());
     framed.put_u8(0);
@@ -194,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_over_the_limit_is_refused_before_it_has_come() {
         assert_eq!(reason(&pieces(&[b"\0\xff\xff\xff\xff"], HeaderMap::new()).await), Some(MeshReason::MessageTooLarge));
-        let refused = OneMessage::request(&vec![0; MESSAGE_LIMIT + 1]).map(|_| Bytes::new());
+        let refused = framed(&vec![0; MESSAGE_LIMIT + 1]);
         assert_eq!(reason(&refused), Some(MeshReason::MessageTooLarge));
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use bytes::Bytes;
-use tonic::{Status, TimeoutExpired};
+use tonic::Status;
 use weft_call::{Code, Error, MeshReason, RequestId};
 
 /// The error as a caller sees it. The request id lets an operator find its cause in the log.
@@ -16,13 +16,8 @@ pub fn status_from_error(error: &Error, request_id: &RequestId) -> Status {
 pub fn error_from_status(status: &Status) -> Error {
     let code = Code::from_number(status.code() as i32);
     // A status with a source was made here, by the transport; without one it was sent by the peer.
-    if let Some(source) = status.source() {
-        if is_timeout(source) {
-            return late().with_source(status.clone());
-        }
+    if status.source().is_some() {
         let reason = match code {
-            // The connection ended before the call was on it.
-            Code::Cancelled if is_unsent(source) => MeshReason::UpstreamUnavailable,
             Code::Cancelled => MeshReason::CallCancelled,
             Code::DeadlineExceeded => MeshReason::DeadlineSpent,
             _ => MeshReason::UpstreamUnavailable,
@@ -37,28 +32,9 @@ pub fn error_from_status(status: &Status) -> Error {
     }
 }
 
-/// True if the connection was closed, as by a peer that drains, before the request was sent on it.
-fn is_unsent(error: &(dyn StdError + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// True if tonic's own watch over `grpc-timeout` ended the call; it calls that cancelled.
-pub(crate) fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<TimeoutExpired>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+/// The error that a connection met.
+pub(crate) fn error_from_h2(error: h2::Error) -> Error {
+    error_from_status(&Status::from_error(Box::new(error)))
 }
 
 /// The time for a call was used up on the way.

@@ -63,7 +63,7 @@ impl Balanced {
         let streams = matches!(outgoing.request, Payload::Stream(_));
         let place = (!streams).then_some(place);
         let began = Instant::now();
-        let mut exchange = pin!(exchange(picked.channel(began), outgoing));
+        let mut exchange = pin!(async { exchange(picked.connection(began).await?, outgoing).await });
         let early = match attempt.giving_up {
             Some(giving_up) => self.patiently(picked, attempt.tried, giving_up, method, exchange.as_mut()).await,
             None => None,
@@ -206,14 +206,17 @@ mod tests {
 
     use std::{
         collections::{BTreeMap, BTreeSet},
+        io,
         time::Duration,
     };
 
-    use tonic::transport::Channel;
     use weft_call::{BoxFuture, Error, MeshReason};
     use weft_telemetry::Metrics;
 
-    use super::{super::breaker::Ended, *};
+    use super::{
+        super::{breaker::Ended, connection::Connection},
+        *,
+    };
     use crate::tuning::{LiveTuning, Tuning};
 
     const PROBES: Attempt<'static> = Attempt { probes: true, tried: None, giving_up: None };
@@ -222,12 +225,8 @@ mod tests {
     struct Nowhere;
 
     impl Way for Nowhere {
-        fn lazily(&self, _: &Endpoint) -> Channel {
-            tonic::transport::Endpoint::from_static("http://mesh.invalid").connect_lazy()
-        }
-
-        fn at_once<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Channel, tonic::transport::Error>> {
-            Box::pin(async move { Ok(self.lazily(endpoint)) })
+        fn open<'a>(&'a self, _: &'a Endpoint) -> BoxFuture<'a, io::Result<Connection>> {
+            Box::pin(async { Err(io::ErrorKind::NotConnected.into()) })
         }
 
         fn max_age(&self) -> Duration {

@@ -1,32 +1,20 @@
-//! One connection: dialled, then mutual TLS; or as it is, to a server outside of the mesh.
+//! How a connection comes to be: dialled, mutual TLS, then HTTP/2; or without TLS, to a server outside of the mesh.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
-use hyper_util::rt::TokioIo;
+use http::uri::{Authority, Scheme};
 use tokio_rustls::{
     TlsConnector,
-    client::TlsStream,
     rustls::{ClientConfig, pki_types::ServerName},
 };
-use tokio_util::either::Either;
-use tonic::transport::Channel;
 use weft_call::BoxFuture;
 use weft_discovery::Endpoint;
 
-use super::link::Way;
-use crate::{
-    socket::{self, Dialer, Socket},
-    tuning::LiveTuning,
+use super::{
+    connection::{Connection, Origin},
+    link::Way,
 };
-
-/// A connection that has proven who its ends are, or one that was asked for in plaintext.
-type Connection = TokioIo<Either<TlsStream<Box<dyn Socket>>, Box<dyn Socket>>>;
+use crate::{socket::Dialer, tuning::LiveTuning};
 
 /// HTTP/2 over mutual TLS to the endpoints of one domain.
 pub(super) struct MutualTls {
@@ -36,22 +24,25 @@ pub(super) struct MutualTls {
 }
 
 impl MutualTls {
-    fn http2(&self) -> tonic::transport::Endpoint {
-        let connections = &self.tuning.load().connections;
-        // The authority is never resolved or verified: the connector knows the way, and the peer is
-        // proven by its SPIFFE id.
-        tonic::transport::Endpoint::from_static("http://mesh.invalid")
-            .http2_keep_alive_interval(connections.keep_alive_interval)
-            .keep_alive_timeout(connections.keep_alive_timeout)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(socket::STREAM_WINDOW)
-            .initial_connection_window_size(socket::CONNECTION_WINDOW)
+    async fn connect(&self, endpoint: &Endpoint) -> io::Result<Connection> {
+        let tuning = self.tuning.load().connections.clone();
+        let socket = self.dialer.dial(endpoint).await?;
+        // The name is for the wire format only: the verifier looks at the SPIFFE id.
+        let name = ServerName::try_from("mesh.invalid").map_err(io::Error::other)?;
+        let proven = TlsConnector::from(Arc::clone(&self.tls)).connect(name, socket).await?;
+        // It is never resolved: the connection knows the way, and its peer is proven.
+        let origin = Origin { scheme: Scheme::HTTPS, authority: Authority::from_static("mesh.invalid") };
+        Connection::begin(proven, origin, Some(&tuning)).await.map_err(io::Error::other)
+    }
+}
+
+impl Way for MutualTls {
+    fn open<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, io::Result<Connection>> {
+        Box::pin(in_time(&self.tuning, endpoint, self.connect(endpoint)))
     }
 
-    fn connector(&self, endpoint: &Endpoint) -> Connector {
-        let timeout = self.tuning.load().connections.handshake;
-        let (dialer, tls) = (Arc::clone(&self.dialer), Some(Arc::clone(&self.tls).into()));
-        Connector { dialer, endpoint: endpoint.clone(), tls, timeout }
+    fn max_age(&self) -> Duration {
+        self.tuning.load().connections.max_age
     }
 }
 
@@ -64,27 +55,16 @@ pub(super) struct Plaintext {
 impl Plaintext {
     /// Its requests name the server as its clients know it. It is sent no pings: servers of other makes take them for an
     /// attack when they come more often than every few minutes (gRFC A8).
-    fn http2(endpoint: &Endpoint) -> tonic::transport::Endpoint {
-        let server = tonic::transport::Endpoint::try_from(format!("http://{endpoint}"));
-        server
-            .unwrap_or_else(|_| tonic::transport::Endpoint::from_static("http://mesh.invalid"))
-            .initial_stream_window_size(1024 * 1024)
-            .initial_connection_window_size(4 * 1024 * 1024)
-    }
-
-    fn connector(&self, endpoint: &Endpoint) -> Connector {
-        let timeout = self.tuning.load().connections.handshake;
-        Connector { dialer: Arc::clone(&self.dialer), endpoint: endpoint.clone(), tls: None, timeout }
+    async fn connect(&self, endpoint: &Endpoint) -> io::Result<Connection> {
+        let authority = Authority::try_from(endpoint.to_string()).map_err(io::Error::other)?;
+        let socket = self.dialer.dial(endpoint).await?;
+        Connection::begin(socket, Origin { scheme: Scheme::HTTP, authority }, None).await.map_err(io::Error::other)
     }
 }
 
 impl Way for Plaintext {
-    fn lazily(&self, endpoint: &Endpoint) -> Channel {
-        Self::http2(endpoint).connect_with_connector_lazy(self.connector(endpoint))
-    }
-
-    fn at_once<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Channel, tonic::transport::Error>> {
-        Box::pin(async move { Self::http2(endpoint).connect_with_connector(self.connector(endpoint)).await })
+    fn open<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, io::Result<Connection>> {
+        Box::pin(in_time(&self.tuning, endpoint, self.connect(endpoint)))
     }
 
     fn max_age(&self) -> Duration {
@@ -92,54 +72,13 @@ impl Way for Plaintext {
     }
 }
 
-impl Way for MutualTls {
-    fn lazily(&self, endpoint: &Endpoint) -> Channel {
-        self.http2().connect_with_connector_lazy(self.connector(endpoint))
-    }
-
-    fn at_once<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Channel, tonic::transport::Error>> {
-        Box::pin(async move { self.http2().connect_with_connector(self.connector(endpoint)).await })
-    }
-
-    fn max_age(&self) -> Duration {
-        self.tuning.load().connections.max_age
-    }
-}
-
-/// Opens connections to one endpoint of a domain.
-#[derive(Clone)]
-struct Connector {
-    dialer: Arc<dyn Dialer>,
-    endpoint: Endpoint,
-    /// None for plaintext.
-    tls: Option<TlsConnector>,
-    timeout: Duration,
-}
-
-impl Connector {
-    async fn connect(self) -> io::Result<Connection> {
-        let connecting = async {
-            let socket = self.dialer.dial(&self.endpoint).await?;
-            let Some(tls) = &self.tls else { return Ok(Either::Right(socket)) };
-            // The name is for the wire format only: the verifier looks at the SPIFFE id.
-            let name = ServerName::try_from("mesh.invalid").map_err(io::Error::other)?;
-            tls.connect(name, socket).await.map(Either::Left)
-        };
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{} did not answer in {:?}", self.endpoint, self.timeout));
-        Ok(TokioIo::new(tokio::time::timeout(self.timeout, connecting).await.map_err(|_| late())??))
-    }
-}
-
-impl tower::Service<http::Uri> for Connector {
-    type Response = Connection;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: http::Uri) -> Self::Future {
-        Box::pin(self.clone().connect())
-    }
+/// Gives a connection up that does not come to be in time.
+async fn in_time(
+    tuning: &LiveTuning,
+    endpoint: &Endpoint,
+    connecting: impl Future<Output = io::Result<Connection>>,
+) -> io::Result<Connection> {
+    let patience = tuning.load().connections.handshake;
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{endpoint} did not answer in {patience:?}"));
+    tokio::time::timeout(patience, connecting).await.map_err(|_| late())?
 }

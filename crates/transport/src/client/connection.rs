@@ -19,15 +19,17 @@ use h2::{
     Ping, PingPong, RecvStream, SendStream,
     client::{Builder, ResponseFuture, SendRequest},
 };
-use http::{Request, Response};
+use http::{
+    Request, Response, Uri,
+    uri::{Authority, PathAndQuery, Scheme},
+};
 use tokio::time::{sleep, timeout};
 
-use crate::{socket::Socket, tuning::ConnectionTuning};
+use crate::{
+    socket::{self, Socket},
+    tuning::ConnectionTuning,
+};
 
-/// Bytes of one answer that may be under way before they are read.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-/// The same for all answers of a connection.
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// Largest header list that is read, in bytes: an error's details travel in it.
 const HEADERS: u32 = 64 * 1024;
 /// Streams that are begun before the peer has said how many it takes.
@@ -35,20 +37,38 @@ const UNTOLD_STREAMS: usize = 100;
 
 /// A connection. Clones share it.
 #[derive(Clone)]
-pub(super) struct Connection(SendRequest<Bytes>);
+pub(super) struct Connection {
+    requests: SendRequest<Bytes>,
+    origin: Origin,
+}
+
+/// The server as requests name it.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub(super) scheme: Scheme,
+    pub(super) authority: Authority,
+}
 
 impl Connection {
-    /// Begins HTTP/2 on a socket whose ends have proven who they are.
-    pub(super) async fn begin(socket: impl Socket, tuning: &ConnectionTuning) -> Result<Self, h2::Error> {
+    /// Begins HTTP/2 on a socket. The peer is asked for signs of life as the tuning says, or never.
+    pub(super) async fn begin(
+        socket: impl Socket,
+        origin: Origin,
+        keeping_alive: Option<&ConnectionTuning>,
+    ) -> Result<Self, h2::Error> {
         let mut settings = Builder::new();
         settings
             .enable_push(false)
             .initial_max_send_streams(UNTOLD_STREAMS)
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_window_size(socket::STREAM_WINDOW)
+            .initial_connection_window_size(socket::CONNECTION_WINDOW)
             .max_header_list_size(HEADERS);
         let (requests, mut connection) = settings.handshake::<_, Bytes>(socket).await?;
-        let alive = keep_alive(connection.ping_pong(), tuning.keep_alive_interval, tuning.keep_alive_timeout);
+        let pings = keeping_alive.and_then(|tuning| {
+            let pings = connection.ping_pong()?;
+            Some((pings, tuning.keep_alive_interval, tuning.keep_alive_timeout))
+        });
+        let alive = keep_alive(pings);
         tokio::spawn(async move {
             let (connection, alive) = (pin!(connection), pin!(alive));
             tokio::select! {
@@ -61,13 +81,22 @@ impl Connection {
                 () = alive => tracing::debug!("a connection is cut: it gave no sign of life"),
             }
         });
-        Ok(Self(requests))
+        Ok(Self { requests, origin })
     }
 
     /// Whether a call may still begin on it: it stands, and its peer has not said to go away.
     pub(super) fn is_open(&mut self) -> bool {
         // Whoever asks does not wait: it is ready or at its end.
-        matches!(self.0.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(())))
+        matches!(self.requests.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(())))
+    }
+
+    /// The address of a path at the server.
+    pub(super) fn uri(&self, path: PathAndQuery) -> Uri {
+        let mut parts = http::uri::Parts::default();
+        (parts.scheme, parts.authority) = (Some(self.origin.scheme.clone()), Some(self.origin.authority.clone()));
+        parts.path_and_query = Some(path);
+        // All three parts are there, and so they are an address.
+        Uri::from_parts(parts).unwrap_or_default()
     }
 
     /// Begins a stream whose request has no body, or one that the caller sends.
@@ -76,7 +105,7 @@ impl Connection {
         request: Request<()>,
         has_no_body: bool,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        self.0.send_request(request, has_no_body)
+        self.requests.send_request(request, has_no_body)
     }
 
     /// Sends a request that is all there, and waits for the head of its answer.
@@ -89,8 +118,8 @@ impl Connection {
 }
 
 /// Ends when the peer does not answer a PING in time.
-async fn keep_alive(pings: Option<PingPong>, interval: Duration, patience: Duration) {
-    let Some(mut pings) = pings else { return std::future::pending().await };
+async fn keep_alive(pings: Option<(PingPong, Duration, Duration)>) {
+    let Some((mut pings, interval, patience)) = pings else { return std::future::pending().await };
     loop {
         sleep(interval).await;
         // An error is the connection's own end, which its driver sees.
@@ -119,7 +148,8 @@ pub(super) mod fixture {
     /// A connection, and the socket of its other end, on which nobody has said anything.
     pub(crate) async fn half_open(tuning: &ConnectionTuning) -> (Connection, DuplexStream) {
         let (near, far) = duplex(64 * 1024);
-        (Connection::begin(near, tuning).await.unwrap(), far)
+        let origin = Origin { scheme: Scheme::HTTPS, authority: Authority::from_static("mesh.invalid") };
+        (Connection::begin(near, origin, Some(tuning)).await.unwrap(), far)
     }
 
     /// A connection and the server at its other end, which is driven by accepting what comes.

@@ -3,19 +3,24 @@
 //! A call that ends early, for whatever reason, resets its stream, so that the other side stops
 //! working on it.
 
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use http::HeaderMap;
-use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery, metadata::MetadataMap, transport::Channel};
-use weft_call::{Deadline, Error, MeshReason, MethodKind, Payload, Reply, Result, Streaming};
-
+use http::{HeaderMap, uri::PathAndQuery};
+use tonic::{Request, body::Body, client::Grpc, metadata::MetadataMap};
+use weft_call::{BoxFuture, Deadline, Error, MeshReason, MethodKind, Payload, Reply, Result, Streaming};
 use weft_telemetry::is_sampled;
 
-use super::layer::Outgoing;
+use super::{
+    body::{self, Answer},
+    connection::Connection,
+    layer::Outgoing,
+};
 use crate::{MESSAGE_LIMIT, codec::Encoded, metadata, status::error_from_status};
 
-/// Sends the call over the channel.
-pub(super) async fn exchange(channel: Channel, outgoing: Outgoing<'_>) -> Result<Reply<Payload>> {
+/// Sends the call over the connection.
+pub(super) async fn exchange(connection: Connection, outgoing: Outgoing<'_>) -> Result<Reply<Payload>> {
     let Outgoing { call, method, request, deadline, .. } = outgoing;
     let left = deadline.map(Deadline::remaining);
     let mut headers = HeaderMap::with_capacity(8);
@@ -23,13 +28,12 @@ pub(super) async fn exchange(channel: Channel, outgoing: Outgoing<'_>) -> Result
     let trace = if sampled { weft_telemetry::current(&tracing::Span::current()) } else { None };
     metadata::inject(call, trace.as_ref().unwrap_or(call.trace()), left, &mut headers);
     if let (MethodKind::Unary, Payload::Message(message)) = (method.kind, &request) {
-        return super::unary::exchange(channel, headers, method, message).await;
+        return super::unary::exchange(connection, headers, method, message).await;
     }
     let limit = MESSAGE_LIMIT;
-    let mut grpc = Grpc::new(channel).max_decoding_message_size(limit).max_encoding_message_size(limit);
-    let unreachable =
-        |error| Error::new(MeshReason::UpstreamUnavailable, format!("{} cannot be reached", method.domain)).with_source(error);
-    grpc.ready().await.map_err(unreachable)?;
+    let origin = connection.uri(PathAndQuery::from_static("/"));
+    let grpc = Grpc::with_origin(Wire(connection), origin);
+    let mut grpc = grpc.max_decoding_message_size(limit).max_encoding_message_size(limit);
     let request = into_request(headers, request);
     let response = grpc.streaming(request, PathAndQuery::from_static(method.path), Encoded).await;
     let (headers, stream, _) = response.map_err(|status| error_from_status(&status))?.into_parts();
@@ -42,6 +46,24 @@ pub(super) async fn exchange(channel: Channel, outgoing: Outgoing<'_>) -> Result
     let stream: Streaming<Bytes> = Box::pin(stream.map(|item| item.map_err(|status| error_from_status(&status))));
     Ok(reply.map(|()| Payload::Stream(stream)))
 }
+
+/// A connection as tonic's framing of streams sees it.
+struct Wire(Connection);
+
+impl tower::Service<http::Request<Body>> for Wire {
+    type Response = http::Response<Answer>;
+    type Error = h2::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, h2::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(body::exchange(self.0.clone(), request))
+    }
+}
+
 type Messages = std::pin::Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 fn into_request(headers: HeaderMap, payload: Payload) -> Request<Messages> {

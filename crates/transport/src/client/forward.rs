@@ -8,17 +8,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http_body::{Body, Frame};
-use tokio::time::Instant;
-use tower::ServiceExt;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 use weft_call::{Code, Error, MeshReason, MethodContract, TraceContext};
 use weft_telemetry::{Side, client_span, record_endpoint, within};
 
-use super::{ForwardBody, Upstreams, layer::Attempt, measure::Measure, unknown};
+use super::{ForwardBody, Upstreams, body, layer::Attempt, measure::Measure, unknown};
 use crate::{
     metadata,
-    status::{is_timeout, late},
+    status::{error_from_h2, late},
 };
 
 impl Upstreams {
@@ -59,13 +59,20 @@ impl Upstreams {
         let _under_way = picked.under_way();
         let _place = picked.enter(None).await?;
         let began = Instant::now();
-        let failed = |error: tonic::transport::Error| {
-            let unreachable = || Error::new(MeshReason::UpstreamUnavailable, format!("{domain} cannot be reached"));
-            if is_timeout(&error) { late() } else { unreachable() }.with_source(error)
+        let limit = metadata::timeout(request.headers());
+        let (mut head, body) = request.into_parts();
+        let answering = async {
+            let connection = picked.connection(began).await?;
+            let path = head.uri.into_parts().path_and_query;
+            head.uri = connection.uri(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+            body::exchange(connection, http::Request::from_parts(head, body)).await.map_err(error_from_h2)
         };
-        let result = picked.channel(began).oneshot(request.map(ForwardBody::new)).await.map_err(failed);
+        let result = match limit {
+            Some(limit) => timeout(limit, answering).await.unwrap_or_else(|_| Err(late())),
+            None => answering.await,
+        };
         picked.observe(result.as_ref().map(drop), Some(began.elapsed()), None);
-        result
+        Ok(result?.map(ForwardBody::new))
     }
 }
 

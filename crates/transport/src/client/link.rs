@@ -1,30 +1,32 @@
-//! The connection to one endpoint, and its replacement when it is old.
+//! The connection to one endpoint, and its replacement when it is old or lost.
 //!
 //! Problem: HTTP/2 connections live for as long as both ends do, so what comes up behind an address
-//! later gets no calls. Rule: after its age, give or take a tenth so that connections made together
-//! are not replaced together, a connection is replaced by one that stands already: calls begin on the
-//! old one until then, and those under way end on it. Recovery: a replacement that cannot be had
-//! leaves the old connection in its place, and is tried again.
+//! later gets no calls. Rule: a connection is made when it is first used. After its age, give or take
+//! a tenth so that connections made together are not replaced together, it is replaced by one that
+//! stands already: calls begin on the old one until then, and those under way end on it. One that is
+//! lost, or whose peer says to go away, takes no new calls; the next one has another made, once for
+//! all who wait for it. Recovery: a replacement that cannot be had leaves the old connection in its
+//! place, and is tried again; when none can be made, those who wait fail, and the next call tries again.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::time::Instant;
-use tonic::transport::Channel;
-use weft_call::BoxFuture;
+use tokio::{sync::watch, time::Instant};
+use weft_call::{BoxFuture, Error, MeshReason, Result};
 use weft_discovery::Endpoint;
+
+use super::connection::Connection;
 
 /// A replacement that failed is tried again after this.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// How endpoints are connected to.
 pub(super) trait Way: Send + Sync + 'static {
-    /// A connection that is made when it is first used.
-    fn lazily(&self, endpoint: &Endpoint) -> Channel;
-    /// A connection that stands.
-    fn at_once<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Channel, tonic::transport::Error>>;
+    /// Makes a connection that stands.
+    fn open<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, io::Result<Connection>>;
     /// The age at which one made now is to be replaced.
     fn max_age(&self) -> Duration;
 }
@@ -37,16 +39,35 @@ pub(super) struct Link {
 }
 
 struct Current {
-    channel: Channel,
+    connection: Option<Connection>,
     replace_at: Instant,
-    is_being_replaced: bool,
+    /// Tells how the connection that is being made turned out; nothing while none is made.
+    opening: Option<watch::Receiver<Option<Opened>>>,
+}
+
+type Opened = Result<Connection, Unconnected>;
+
+/// Why no connection could be made; all who waited for it share the reason.
+#[derive(Clone, Debug)]
+struct Unconnected(Arc<io::Error>);
+
+impl std::fmt::Display for Unconnected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no connection could be made")
+    }
+}
+
+impl std::error::Error for Unconnected {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // Not the pointer: whoever looks for a cause knows its type.
+        Some(&*self.0)
+    }
 }
 
 impl Link {
     /// Nothing is connected before it is used.
     pub(super) fn new(endpoint: Endpoint, way: Arc<dyn Way>, now: Instant) -> Self {
-        let channel = way.lazily(&endpoint);
-        let current = Current { channel, replace_at: now + jittered(way.max_age()), is_being_replaced: false };
+        let current = Current { connection: None, replace_at: now, opening: None };
         Self { endpoint, way, current: Mutex::new(current) }
     }
 
@@ -56,27 +77,62 @@ impl Link {
     }
 
     /// The connection for a call that begins now.
-    pub(super) fn channel(self: &Arc<Self>, now: Instant) -> Channel {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if now >= current.replace_at && !current.is_being_replaced {
-            current.is_being_replaced = true;
-            tokio::spawn(Arc::clone(self).replace());
+    pub(super) async fn connection(self: &Arc<Self>, now: Instant) -> Result<Connection> {
+        let mut opening = {
+            let mut current = self.current();
+            let is_old = now >= current.replace_at;
+            current.connection.take_if(|connection| !connection.is_open());
+            if let Some(connection) = current.connection.clone() {
+                if is_old && current.opening.is_none() {
+                    self.begin_opening(&mut current);
+                }
+                return Ok(connection);
+            }
+            match &current.opening {
+                Some(opening) => opening.clone(),
+                None => self.begin_opening(&mut current),
+            }
+        };
+        let opened = opening.wait_for(Option::is_some).await.ok().and_then(|opened| opened.clone());
+        let unreachable = || Error::new(MeshReason::UpstreamUnavailable, "the domain cannot be reached");
+        match opened {
+            Some(Ok(connection)) => Ok(connection),
+            Some(Err(error)) => Err(unreachable().with_source(error)),
+            // The runtime ends.
+            None => Err(unreachable()),
         }
-        current.channel.clone()
     }
 
-    async fn replace(self: Arc<Self>) {
-        let opened = self.way.at_once(&self.endpoint).await;
+    /// Has a connection made, in a task: it is of use also when the call that wants it is given up.
+    fn begin_opening(self: &Arc<Self>, current: &mut Current) -> watch::Receiver<Option<Opened>> {
+        let (sender, receiver) = watch::channel(None);
+        current.opening = Some(receiver.clone());
+        tokio::spawn(Arc::clone(self).make(sender));
+        receiver
+    }
+
+    async fn make(self: Arc<Self>, told: watch::Sender<Option<Opened>>) {
+        let opened = self.way.open(&self.endpoint).await.map_err(|error| Unconnected(Arc::new(error)));
         let now = Instant::now();
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.is_being_replaced = false;
-        match opened {
-            Ok(channel) => (current.channel, current.replace_at) = (channel, now + jittered(self.way.max_age())),
-            Err(error) => {
-                current.replace_at = now + PAUSE;
-                tracing::debug!(%error, endpoint = %self.endpoint, "an old connection is kept: no new one could be made");
+        {
+            let mut current = self.current();
+            current.opening = None;
+            match &opened {
+                Ok(connection) => {
+                    current.connection = Some(connection.clone());
+                    current.replace_at = now + jittered(self.way.max_age());
+                }
+                Err(error) => {
+                    current.replace_at = now + PAUSE;
+                    tracing::debug!(error = %error.0, endpoint = %self.endpoint, "no connection could be made");
+                }
             }
         }
+        told.send_replace(Some(opened));
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,31 +143,34 @@ fn jittered(age: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+    use weft_call::Code;
+
     use super::*;
+    use crate::{client::connection::fixture, tuning::Tuning};
 
     const AGE: Duration = Duration::from_mins(10);
 
-    /// Counts the connections that were made ahead of a call.
+    /// Counts the connections that were made.
     #[derive(Default)]
     struct Counting {
-        replacements: AtomicUsize,
+        made: AtomicUsize,
         is_down: AtomicBool,
     }
 
     impl Way for Counting {
-        fn lazily(&self, _: &Endpoint) -> Channel {
-            tonic::transport::Endpoint::from_static("http://mesh.invalid").connect_lazy()
-        }
-
-        fn at_once<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Channel, tonic::transport::Error>> {
-            self.replacements.fetch_add(1, Ordering::Relaxed);
+        fn open<'a>(&'a self, _: &'a Endpoint) -> BoxFuture<'a, io::Result<Connection>> {
             Box::pin(async move {
                 if self.is_down.load(Ordering::Relaxed) {
-                    return tonic::transport::Endpoint::from_static("http://[::1]:1").connect().await;
+                    return Err(io::ErrorKind::ConnectionRefused.into());
                 }
-                Ok(self.lazily(endpoint))
+                self.made.fetch_add(1, Ordering::Relaxed);
+                let (connection, mut server) = fixture::connected(&Tuning::default().connections).await;
+                tokio::spawn(async move { while server.accept().await.is_some() {} });
+                Ok(connection)
             })
         }
 
@@ -120,33 +179,53 @@ mod tests {
         }
     }
 
-    /// Makes a call after `pause`; how many connections were made ahead of one since the beginning.
+    fn link() -> (Arc<Counting>, Arc<Link>) {
+        let way = Arc::new(Counting::default());
+        (Arc::clone(&way), Arc::new(Link::new(Endpoint::new("::1", 1), way, Instant::now())))
+    }
+
+    /// Makes a call after `pause`; how many connections were made since the beginning.
     async fn after(pause: Duration, way: &Counting, link: &Arc<Link>) -> usize {
         tokio::time::advance(pause).await;
-        let _ = link.channel(Instant::now());
+        link.connection(Instant::now()).await.unwrap();
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
-        way.replacements.load(Ordering::Relaxed)
+        way.made.load(Ordering::Relaxed)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_replaced_once_it_is_old() {
-        let way = Arc::new(Counting::default());
-        let link = Arc::new(Link::new(Endpoint::new("::1", 1), Arc::clone(&way) as _, Instant::now()));
-        assert_eq!(after(AGE.mul_f64(0.89), &way, &link).await, 0);
-        assert_eq!(after(AGE.mul_f64(0.22), &way, &link).await, 1);
-        assert_eq!(after(AGE.mul_f64(0.89), &way, &link).await, 1, "the new one is young");
+        let (way, link) = link();
+        assert_eq!(after(Duration::ZERO, &way, &link).await, 1);
+        assert_eq!(after(AGE.mul_f64(0.89), &way, &link).await, 1);
         assert_eq!(after(AGE.mul_f64(0.22), &way, &link).await, 2);
+        assert_eq!(after(AGE.mul_f64(0.89), &way, &link).await, 2, "the new one is young");
+        assert_eq!(after(AGE.mul_f64(0.22), &way, &link).await, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replacement_that_fails_leaves_the_old_one_and_is_tried_again_after_a_pause() {
+        let (way, link) = link();
+        assert_eq!(after(Duration::ZERO, &way, &link).await, 1);
+        way.is_down.store(true, Ordering::Relaxed);
+        assert_eq!(after(AGE * 2, &way, &link).await, 1, "calls go on on the old one");
+        way.is_down.store(false, Ordering::Relaxed);
+        assert_eq!(after(PAUSE / 2, &way, &link).await, 1);
+        assert_eq!(after(PAUSE, &way, &link).await, 2);
     }
 
     #[tokio::test]
-    async fn a_replacement_that_fails_is_tried_again_after_a_pause() {
-        let way = Arc::new(Counting { is_down: AtomicBool::new(true), ..Counting::default() });
-        let link = Arc::new(Link::new(Endpoint::new("::1", 1), Arc::clone(&way) as _, Instant::now()));
-        Arc::clone(&link).replace().await;
-        let tried_again_at = link.current.lock().unwrap_or_else(PoisonError::into_inner).replace_at;
-        let until = tried_again_at.saturating_duration_since(Instant::now());
-        assert!(until <= PAUSE && until > PAUSE / 2, "{until:?}");
+    async fn all_who_wait_for_a_connection_get_the_same_one_or_fail_together() {
+        let (way, link) = link();
+        way.is_down.store(true, Ordering::Relaxed);
+        let failed = link.connection(Instant::now()).await.map(drop).unwrap_err();
+        assert_eq!(failed.code(), Code::Unavailable);
+        way.is_down.store(false, Ordering::Relaxed);
+        let waiting = (0..10).map(|_| link.connection(Instant::now()));
+        for connected in futures_util::future::join_all(waiting).await {
+            connected.unwrap();
+        }
+        assert_eq!(way.made.load(Ordering::Relaxed), 1);
     }
 }

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use tonic::transport::Channel;
 use weft_call::{Code, Deadline, Error, MeshReason, MethodContract, Result};
 use weft_discovery::Endpoint;
 use weft_telemetry::{EndpointState, Metrics, Side, States};
 
 use super::{
     breaker::{Breaker, Ended},
+    connection::Connection,
     link::{Link, Way},
     load::{Load, UnderWay},
 };
@@ -86,8 +86,8 @@ pub(super) struct Picked {
 
 impl Picked {
     /// The connection to it, for a call that begins now.
-    pub(super) fn channel(&self, now: Instant) -> Channel {
-        self.member.link.channel(now)
+    pub(super) async fn connection(&self, now: Instant) -> Result<Connection> {
+        self.member.link.connection(now).await
     }
 
     /// Counts the call as under way until the guard goes.

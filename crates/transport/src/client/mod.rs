@@ -1,8 +1,10 @@
 //! The client side: calls to other domains. The stack is [`Upstreams::stack`].
 
 mod balance;
+mod body;
 mod breaker;
 mod connect;
+mod connection;
 mod deadline;
 mod exchange;
 mod forward;
