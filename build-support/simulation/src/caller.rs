@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use chrono::TimeDelta;
 use tokio::{task::JoinSet, time::sleep};
 use uuid::Uuid;
 use weft_access::{AssertionError, AssertionSigner, EDGE};
-use weft_call::{Call, CallBuilder, Clock, Deadline, IdempotencyKey, Principal, ServiceAccount, TenantId, Upstream};
+use weft_call::{Assertion, Call, CallBuilder, Clock, Deadline, IdempotencyKey, Principal, ServiceAccount, TenantId, Upstream};
 use weft_discovery::Resolver;
 use weft_telemetry::Metrics;
 use weft_transport::{TransportError, Upstreams};
@@ -103,7 +102,7 @@ struct Authority {
     signer: AssertionSigner,
     clock: Clock,
     principal: Principal,
-    signed: Option<(chrono::DateTime<chrono::Utc>, Bytes)>,
+    signed: Option<(chrono::DateTime<chrono::Utc>, Assertion)>,
 }
 
 impl Authority {

@@ -14,8 +14,9 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::error::TelemetryError;
 use crate::init::Settings;
 use crate::root;
+use crate::spans::LINES;
 
-/// Sending spans makes spans of its own in these; exporting them would never end.
+/// What the log lines of a request say is no part of its trace. Sending spans makes spans of its own in these; exporting them would never end.
 const OWN_TRANSPORT: [&str; 5] = ["h2", "hyper", "opentelemetry", "tonic", "tower"];
 
 /// The provider that sends spans to the endpoint; none without an endpoint.
@@ -46,7 +47,7 @@ where
 {
     let exported = filter_fn(|metadata| {
         let root = metadata.target().split("::").next().unwrap_or_default();
-        *metadata.level() <= Level::INFO && !OWN_TRANSPORT.contains(&root)
+        *metadata.level() <= Level::INFO && metadata.target() != LINES && !OWN_TRANSPORT.contains(&root)
     })
     .with_max_level_hint(Level::INFO);
     // What a span is entered for is no event, and contexts are carried by spans and never by threads:

@@ -47,7 +47,7 @@ pub use metrics::{
 pub use propagation::{adopt_parent, current, within};
 pub use sampling::{is_sampled, start_trace};
 pub use spans::{
-    client_span, end_client_span, end_server_span, event_span, job_span, record_endpoint, record_messages, server_span,
+    LINES, client_span, end_client_span, end_server_span, event_span, job_span, record_endpoint, record_messages, server_span,
     store_span,
 };
 pub use spans_http::{HttpRequest, http_span, record_http_status, record_route};

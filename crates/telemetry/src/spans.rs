@@ -15,6 +15,8 @@ use crate::{propagation::adopt_parent, sampling::is_sampled};
 
 /// The target of spans that are for traces alone.
 pub(crate) const TRACE: &str = "weft::trace";
+/// The target of spans that are for log lines alone.
+pub const LINES: &str = "weft::call";
 
 /// The span of a call to another domain. Its parent is the span around it, or else the call's.
 pub fn client_span(method: &MethodContract, trace: &TraceContext) -> Span {

@@ -29,12 +29,27 @@ impl Report {
         let cpus = fs::read_to_string("/proc/cpuinfo")?;
         let cpu =
             cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':')).map_or("unknown", |(_, name)| name);
+        let undisturbed = if is_realtime()? {
+            " They have real-time priority: what else the machine does delays none of them."
+        } else {
+            " They share the processors with whatever else the machine does."
+        };
         let head = format!(
             "## The mesh\n\n`just bench-mesh` on {}, release profile, no target-cpu. Every process has one thread; clients are on one \
-             processor, servers on another. {rounds} interleaved rounds of {seconds} s, medians; a ratio is the median of the rounds' \
+             processor, servers on another.{undisturbed} {rounds} interleaved rounds of {seconds} s, medians; a ratio is the median of the rounds' \
              ratios where both ran in turn.\n",
             cpu.trim(),
         );
         Ok(fs::write(path, format!("{before}{BEGIN}\n{head}\n{}{END}{after}", self.0))?)
     }
+}
+
+/// Whether this process, and so those that it starts, go before what is not urgent: SCHED_FIFO or SCHED_RR, see
+/// `sched(7)` and `proc_pid_stat(5)`.
+fn is_realtime() -> anyhow::Result<bool> {
+    const POLICY: usize = 41;
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The second field is the program's name, in brackets, with whatever it holds.
+    let (_, fields) = stat.rsplit_once(") ").unwrap_or_default();
+    Ok(matches!(fields.split(' ').nth(POLICY - 3), Some("1" | "2")))
 }

@@ -12,7 +12,7 @@ use http::uri::PathAndQuery;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
-use weft_call::{Code, Error, MeshReason, MethodContract, TraceContext};
+use weft_call::{Code, Error, MethodContract, TraceContext};
 use weft_telemetry::{Side, client_span, record_endpoint, within};
 
 use super::{ForwardBody, Upstreams, body, layer::Attempt, measure::Measure, unknown};

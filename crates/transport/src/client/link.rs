@@ -10,11 +10,12 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use weft_call::{BoxFuture, Error, MeshReason, Result};
 use weft_discovery::Endpoint;
 
@@ -41,11 +42,16 @@ pub(super) struct Link {
 struct Current {
     connection: Option<Connection>,
     replace_at: Instant,
-    /// Tells how the connection that is being made turned out; nothing while none is made.
-    opening: Option<watch::Receiver<Option<Opened>>>,
+    /// The connection that is being made, if one is.
+    opening: Option<Arc<Opening>>,
 }
 
-type Opened = Result<Connection, Unconnected>;
+/// A connection that is being made. Those who wait for it go on in the order in which they came.
+#[derive(Default)]
+struct Opening {
+    opened: OnceLock<Result<Connection, Unconnected>>,
+    is_over: CancellationToken,
+}
 
 /// Why no connection could be made; all who waited for it share the reason.
 #[derive(Clone, Debug)]
@@ -78,7 +84,7 @@ impl Link {
 
     /// The connection for a call that begins now.
     pub(super) async fn connection(self: &Arc<Self>, now: Instant) -> Result<Connection> {
-        let mut opening = {
+        let opening = {
             let mut current = self.current();
             let is_old = now >= current.replace_at;
             current.connection.take_if(|connection| !connection.is_open());
@@ -89,29 +95,30 @@ impl Link {
                 return Ok(connection);
             }
             match &current.opening {
-                Some(opening) => opening.clone(),
+                Some(opening) => Arc::clone(opening),
                 None => self.begin_opening(&mut current),
             }
         };
-        let opened = opening.wait_for(Option::is_some).await.ok().and_then(|opened| opened.clone());
+        opening.is_over.cancelled().await;
         let unreachable = || Error::new(MeshReason::UpstreamUnavailable, "the domain cannot be reached");
-        match opened {
-            Some(Ok(connection)) => Ok(connection),
-            Some(Err(error)) => Err(unreachable().with_source(error)),
+        match opening.opened.get() {
+            Some(Ok(connection)) => Ok(connection.clone()),
+            Some(Err(error)) => Err(unreachable().with_source(error.clone())),
             // The runtime ends.
             None => Err(unreachable()),
         }
     }
 
     /// Has a connection made, in a task: it is of use also when the call that wants it is given up.
-    fn begin_opening(self: &Arc<Self>, current: &mut Current) -> watch::Receiver<Option<Opened>> {
-        let (sender, receiver) = watch::channel(None);
-        current.opening = Some(receiver.clone());
-        tokio::spawn(Arc::clone(self).make(sender));
-        receiver
+    fn begin_opening(self: &Arc<Self>, current: &mut Current) -> Arc<Opening> {
+        let opening = Arc::new(Opening::default());
+        current.opening = Some(Arc::clone(&opening));
+        tokio::spawn(Arc::clone(self).make(Arc::clone(&opening)));
+        opening
     }
 
-    async fn make(self: Arc<Self>, told: watch::Sender<Option<Opened>>) {
+    async fn make(self: Arc<Self>, opening: Arc<Opening>) {
+        let _over = opening.is_over.clone().drop_guard();
         let opened = self.way.open(&self.endpoint).await.map_err(|error| Unconnected(Arc::new(error)));
         let now = Instant::now();
         {
@@ -128,7 +135,8 @@ impl Link {
                 }
             }
         }
-        told.send_replace(Some(opened));
+        // Nobody else sets it.
+        let _ = opening.opened.set(opened);
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
