@@ -22,8 +22,9 @@ use tokio::time::Instant;
 const DECAY: Duration = Duration::from_secs(10);
 /// After this long a penalty counts for about a third.
 const PENALTY_DECAY: Duration = Duration::from_secs(3);
-/// What a failed call is taken to cost, unless the endpoint asks to be left alone for longer.
-const PENALTY: Duration = Duration::from_secs(1);
+/// What a failed call is taken to cost, unless the endpoint asks to be left alone for longer: more than slow answers that
+/// succeed, or callers would flee from an endpoint that is slow to one that refuses.
+const PENALTY: Duration = Duration::from_secs(3);
 /// What it costs at most, whatever the endpoint asks.
 const PENALTY_LIMIT: Duration = Duration::from_secs(30);
 /// What the first call to an endpoint is taken to cost: less than any call does, so that it is tried,
