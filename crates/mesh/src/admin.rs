@@ -8,6 +8,11 @@
 //!   `intentionsStale`: the registry does not answer; and `certificatesStale`: certificates cannot be renewed. None of
 //!   these fails readiness, as what was known last serves on.
 //! - `/metrics`: OpenMetrics text.
+//! - `/routes`: the methods of all domains and what they are held to, as JSON.
+//! - `/upstreams`: the endpoints that callers of this process know, with breaker, load and calls under way, as JSON.
+//! - `/log`: the log's filter; PUT another, which holds until the configuration sets one.
+//! - `/drain`: POST fails readiness, leaves the registry, and asks the edge's clients to go elsewhere. Whoever comes all the
+//!   same is served; the process runs on until it is told to stop.
 //! - `/config`: the configuration that runs, without secrets; its number, counted from 1; and why the newest
 //!   one was refused, if it was.
 
@@ -18,10 +23,10 @@ use std::{
 
 use axum::{
     Router,
-    extract::State,
-    http::{StatusCode, header},
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
@@ -29,10 +34,24 @@ use tokio_util::sync::CancellationToken;
 use weft_access::ConsulIntentions;
 use weft_reload::Live;
 use weft_store::Store;
-use weft_telemetry::{Metrics, OPEN_METRICS};
+use weft_telemetry::{LogFilter, Metrics, OPEN_METRICS};
 use weft_workload_identity::{CertificateSource, WorkloadName};
 
 use crate::runtime::Elsewhere;
+
+/// The longest body that is taken, in bytes: a log's filter.
+const MAX_BODY: usize = 4096;
+
+/// What operators are given on the admin port beside what the mesh itself knows.
+#[derive(Clone, Debug, Default)]
+pub struct Operator {
+    /// The routes of the process, as JSON.
+    pub routes: Option<Arc<str>>,
+    /// The log's filter.
+    pub log: Option<LogFilter>,
+    /// Cancelled when an operator asks the process to drain.
+    pub drain: CancellationToken,
+}
 
 /// A dependency that does not answer within this is not ready.
 const PING_LIMIT: Duration = Duration::from_secs(2);
@@ -70,6 +89,7 @@ pub(crate) struct Health {
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) metrics: Metrics,
     pub(crate) live: Option<Live>,
+    pub(crate) operator: Operator,
 }
 
 impl Health {
@@ -119,6 +139,11 @@ pub(crate) async fn serve(listener: TcpListener, health: Health, stop: Cancellat
         .route("/health", get(report))
         .route("/metrics", get(metrics))
         .route("/config", get(config))
+        .route("/routes", get(routes))
+        .route("/upstreams", get(upstreams))
+        .route("/log", get(log).put(set_log))
+        .route("/drain", post(drain))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(health);
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "the admin port stopped");
@@ -172,4 +197,60 @@ async fn config(State(health): State<Health>) -> Response {
         Some(live) => live.render().into_response(),
         None => (StatusCode::NOT_FOUND, "this process was not given its configuration to show\n").into_response(),
     }
+}
+
+async fn routes(State(health): State<Health>) -> Response {
+    match &health.operator.routes {
+        Some(routes) => ([(header::CONTENT_TYPE, "application/json")], routes.to_string()).into_response(),
+        None => (StatusCode::NOT_FOUND, "this process was not given its routes to show\n").into_response(),
+    }
+}
+
+async fn upstreams(State(health): State<Health>) -> Response {
+    let upstreams = health.metrics.upstreams().into_iter().map(|upstream| {
+        json!({
+            "caller": upstream.caller,
+            "domain": upstream.domain,
+            "endpoint": upstream.endpoint,
+            "ejected": upstream.is_ejected,
+            "load": upstream.load,
+            "inFlight": upstream.in_flight,
+            "limit": upstream.limit,
+            "queued": upstream.queued,
+        })
+    });
+    axum::Json(json!({"upstreams": upstreams.collect::<Vec<_>>()})).into_response()
+}
+
+async fn log(State(health): State<Health>) -> Response {
+    match health.operator.log.as_ref().map(LogFilter::get) {
+        Some(Ok(filter)) => format!("{filter}\n").into_response(),
+        Some(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+        None => (StatusCode::NOT_FOUND, "this process was not given its log to change\n").into_response(),
+    }
+}
+
+async fn set_log(State(health): State<Health>, headers: HeaderMap, filter: String) -> Response {
+    if let Some(refusal) = refuse_pages(&headers) {
+        return refusal;
+    }
+    match health.operator.log.as_ref().map(|log| log.set(filter.trim())) {
+        Some(Ok(())) => log(State(health)).await,
+        Some(Err(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        None => (StatusCode::NOT_FOUND, "this process was not given its log to change\n").into_response(),
+    }
+}
+
+async fn drain(State(health): State<Health>, headers: HeaderMap) -> Response {
+    if let Some(refusal) = refuse_pages(&headers) {
+        return refusal;
+    }
+    health.operator.drain.cancel();
+    (StatusCode::ACCEPTED, "draining\n").into_response()
+}
+
+/// A browser on the operator's machine reaches this port too, for any page that it shows; it says so in `Origin`.
+fn refuse_pages(headers: &HeaderMap) -> Option<Response> {
+    let is_page = headers.contains_key(header::ORIGIN);
+    is_page.then(|| (StatusCode::FORBIDDEN, "pages may not ask this\n").into_response())
 }

@@ -26,7 +26,10 @@ use weft_telemetry::Metrics;
 use weft_transport::{LiveTuning, ServerHealth, TransportError, Upstreams};
 use weft_workload_identity::CertificateSource;
 
-use crate::{Domain, StartError, admin::Phase};
+use crate::{
+    Domain, StartError,
+    admin::{Operator, Phase},
+};
 
 use adjust::Adjustable;
 pub use adjust::check_config;
@@ -67,6 +70,8 @@ pub struct Runtime {
     pub live: Option<Live>,
     /// Whether the admin port is served.
     pub admin: bool,
+    /// What operators are given there.
+    pub operator: Operator,
     /// Whether the edge runs here too: it is a workload of its own, with its own certificate.
     pub edge: bool,
 }
@@ -88,6 +93,7 @@ impl Runtime {
             tuning,
             live: None,
             admin: true,
+            operator: Operator::default(),
             edge: true,
         }
     }

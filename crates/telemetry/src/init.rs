@@ -63,6 +63,15 @@ pub struct Guard {
 pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
 
 impl LogFilter {
+    /// What is logged now.
+    ///
+    /// # Errors
+    ///
+    /// When telemetry is gone.
+    pub fn get(&self) -> Result<String, TelemetryError> {
+        self.0.with_current(ToString::to_string).map_err(TelemetryError::Gone)
+    }
+
     /// Logs this from now on, in the syntax of [`EnvFilter`].
     ///
     /// # Errors

@@ -43,6 +43,7 @@ pub use error::TelemetryError;
 pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
 pub use metrics::{
     ConnectionEnd, EdgeConnections, EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, OpenConnection, Side, States,
+    Upstream,
 };
 pub use propagation::{adopt_parent, current, within};
 pub use sampling::{is_sampled, start_trace};

@@ -23,7 +23,7 @@ use crate::Upkeep;
 pub use calls::MethodMetrics;
 pub use connections::{ConnectionEnd, EdgeConnections, OpenConnection};
 use resilience::Resilience;
-pub use resilience::{EndpointState, Observed, States};
+pub use resilience::{EndpointState, Observed, States, Upstream};
 
 /// The content type of [`Metrics::render`].
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -220,6 +220,11 @@ impl Metrics {
         let labels = OfDomain { domain };
         self.backlog.parked.get_or_create(&labels).set(parked);
         self.backlog.deferred.get_or_create(&labels).set(deferred);
+    }
+
+    /// The endpoints that callers of this process know, as they stand now.
+    pub fn upstreams(&self) -> Vec<Upstream> {
+        self.resilience.ask()
     }
 
     /// All metrics in the OpenMetrics text format; see [`OPEN_METRICS`].

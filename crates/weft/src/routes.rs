@@ -36,10 +36,15 @@ impl Form {
     }
 }
 
+/// The methods and jobs of the domains, for programs.
+pub(crate) fn json(domains: &[Domain]) -> Result<String, Failure> {
+    json::render(domains).map_err(|error| Failure::Output(error.into()))
+}
+
 /// Shows the methods and jobs of the domains.
 pub(crate) fn show(domains: &[Domain], form: Form, out: &mut impl Write) -> Result<(), Failure> {
     let text = match form {
-        Form::Json => json::render(domains).map_err(|error| Failure::Output(error.into()))?,
+        Form::Json => json(domains)?,
         Form::Plain | Form::Drawn => table::render(domains, form),
     };
     writeln!(out, "{text}").map_err(Failure::Output)

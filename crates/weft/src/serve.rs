@@ -6,9 +6,10 @@
 use std::io::Write;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use weft_access::EDGE;
 use weft_config::Loaded;
-use weft_mesh::{Domain, Migrations, Running, Runtime};
+use weft_mesh::{Domain, Migrations, Operator, Running, Runtime};
 use weft_reload::Reloader;
 use weft_telemetry::LogFilter;
 
@@ -17,7 +18,7 @@ use crate::{
     failure::Failure,
     front_door,
     process::Stop,
-    welcome,
+    routes, welcome,
 };
 
 /// What runs: domains, and the edge if it was asked for.
@@ -36,7 +37,9 @@ pub(crate) async fn everything(
 ) -> Result<(), Failure> {
     let ready = |served: &Served| welcome::show(&served.domains, served.edge.as_ref(), program, out);
     let names = Names::of(&domains);
+    let operator = operator(&domains, &log)?;
     let mut runtime = Runtime::new(configured.loaded.config.clone(), domains);
+    runtime.operator = operator;
     let _following = follow(configured, names, &mut runtime, log)?;
     until_stopped(runtime, true, ready).await
 }
@@ -47,14 +50,21 @@ pub(crate) async fn some(configured: Configured, domains: Vec<Domain>, names: &[
     let contracts = domains.iter().map(Domain::contract).collect();
     let known = Names::of(&domains);
     let subscriptions = weft_mesh::subscriptions(&domains);
+    let operator = operator(&domains, &log)?;
     let chosen = domains.into_iter().filter(|domain| names.iter().any(|name| name == domain.name())).collect();
     let mut runtime = Runtime::new(configured.loaded.config.clone(), chosen);
     runtime.contracts = contracts;
     runtime.subscriptions = subscriptions;
     runtime.migrations = Migrations::Demand;
     runtime.edge = with_edge;
+    runtime.operator = operator;
     let _following = follow(configured, known, &mut runtime, log)?;
     until_stopped(runtime, with_edge, |_| Ok(())).await
+}
+
+/// What operators are given beside what the mesh knows.
+fn operator(domains: &[Domain], log: &LogFilter) -> Result<Operator, Failure> {
+    Ok(Operator { routes: Some(routes::json(domains)?.into()), log: Some(log.clone()), drain: CancellationToken::new() })
 }
 
 /// Lets the configuration change while the process runs, for as long as what it returns is held.
@@ -89,6 +99,7 @@ async fn until_stopped(
     ready: impl FnOnce(&Served) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
+    let drain = runtime.operator.drain.clone();
     let served = tokio::select! {
         served = start(runtime, with_edge) => served?,
         signal = stop.asked() => {
@@ -98,7 +109,17 @@ async fn until_stopped(
     };
     served.log();
     ready(&served)?;
-    let signal = stop.asked().await;
+    let mut is_draining = false;
+    let signal = loop {
+        tokio::select! {
+            signal = stop.asked() => break signal,
+            () = drain.cancelled(), if !is_draining => {
+                is_draining = true;
+                tracing::info!("draining, as an operator asked");
+                served.leave().await;
+            }
+        }
+    };
     #[cfg(feature = "sabotage")]
     if weft_sabotage::Sabotage::NoDrain.is_on() {
         return Ok(());
@@ -129,6 +150,14 @@ impl Served {
         }
         if let Some(address) = self.domains.admin() {
             tracing::info!(admin = %address, "ready");
+        }
+    }
+
+    /// Takes no part in the mesh any more, and serves whoever comes all the same.
+    async fn leave(&self) {
+        self.domains.drain().await;
+        if let Some(edge) = &self.edge {
+            edge.leaving().cancel();
         }
     }
 

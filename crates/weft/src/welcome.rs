@@ -29,7 +29,11 @@ pub(crate) fn show(
     }
     let admin = running.admin().map(reached);
     if let Some(address) = &admin {
-        rows.add_row(["admin".to_owned(), format!("http://{address}"), "/ready /live /health /metrics".to_owned()]);
+        rows.add_row([
+            "admin".to_owned(),
+            format!("http://{address}"),
+            "/ready /live /health /metrics /routes /upstreams /config /log /drain".to_owned(),
+        ]);
     }
     let mut tries = Vec::new();
     tries.extend(edge.as_deref().zip(admin.as_deref()).map(|(edge, admin)| first_call(running, edge, admin)));

@@ -32,7 +32,8 @@ use crate::{
 const COUNTED_HERE: [LimitScope; 3] = [LimitScope::Tenant, LimitScope::User, LimitScope::Peer];
 
 pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
-    let Runtime { config, domains, contracts, subscriptions, migrations, clock, metrics, tuning, live, admin, edge } = runtime;
+    let Runtime { config, domains, contracts, subscriptions, migrations, clock, metrics, tuning, live, admin, operator, edge } =
+        runtime;
     let config = Arc::new(config);
     let agent = weft_reload::consul_settings(&config.consul)?;
     check_names(&domains)?;
@@ -108,6 +109,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         phase: phase.subscribe(),
         metrics: metrics.clone(),
         live,
+        operator,
     };
     let admin_address = if admin { serve_admin(&config, &mut background, reported).await? } else { None };
     announce(&discovery, &stores, &addresses);

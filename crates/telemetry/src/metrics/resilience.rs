@@ -3,7 +3,7 @@
 //! Counters are for what is rare. The state of endpoints and limits is asked for when metrics are
 //! read ([`Observed`]), so that calls pay nothing for it and an endpoint that is gone has no line.
 
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -34,6 +34,27 @@ pub struct EndpointState<'a> {
     /// The breaker leaves it alone for now.
     pub is_ejected: bool,
     /// What the next call to it is likely to cost, in seconds; see the balancer.
+    pub load: f64,
+    /// Calls under way to it.
+    pub in_flight: u32,
+    /// How many there may be.
+    pub limit: u32,
+    /// Calls that wait for one of them to end.
+    pub queued: u32,
+}
+
+/// One endpoint, as a caller knew it when it was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upstream {
+    /// The workload that calls.
+    pub caller: String,
+    /// The domain that is called.
+    pub domain: String,
+    /// Where it is: `host:port`.
+    pub endpoint: String,
+    /// The breaker leaves it alone for now.
+    pub is_ejected: bool,
+    /// What the next call to it is likely to cost, in seconds.
     pub load: f64,
     /// Calls under way to it.
     pub in_flight: u32,
@@ -94,6 +115,7 @@ pub struct States {
     serving: Family<Limited, Gauge>,
     serving_limit: Family<Limited, Gauge>,
     serving_queued: Family<Limited, Gauge>,
+    told: Arc<Mutex<Vec<Upstream>>>,
 }
 
 impl States {
@@ -101,6 +123,9 @@ impl States {
     pub fn endpoint(&self, state: &EndpointState<'_>) {
         let EndpointState { caller, domain, endpoint, is_ejected, load, in_flight, limit, queued } = *state;
         let label = Endpoint { caller: caller.to_owned(), domain: domain.to_owned(), endpoint: endpoint.to_owned() };
+        let Endpoint { caller: by, domain: of, endpoint: at } = label.clone();
+        let told = Upstream { caller: by, domain: of, endpoint: at, is_ejected, load, in_flight, limit, queued };
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
         self.ejected.get_or_create(&label).set(i64::from(is_ejected));
         self.load.get_or_create(&label).set(load);
         self.in_flight.get_or_create(&label).set(in_flight.into());
@@ -124,6 +149,7 @@ impl States {
     }
 
     fn clear(&self) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.endpoints.clear();
         for family in [&self.ejected, &self.in_flight, &self.limit, &self.queued] {
             family.clear();
@@ -181,11 +207,14 @@ impl Resilience {
         );
     }
 
-    /// Asks everyone for their state, before metrics are read.
-    pub(super) fn ask(&self) {
+    /// Asks everyone for their state, before metrics are read; what is told of endpoints.
+    pub(super) fn ask(&self) -> Vec<Upstream> {
         let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         self.states.clear();
         observed.retain(|one| one.upgrade().inspect(|one| one.observe(&self.states)).is_some());
+        let mut told = self.states.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        told.sort_by(|a, b| (&a.caller, &a.domain, &a.endpoint).cmp(&(&b.caller, &b.domain, &b.endpoint)));
+        told
     }
 }
 
