@@ -41,7 +41,7 @@ pub(crate) async fn everything(
     let mut runtime = Runtime::new(configured.loaded.config.clone(), domains);
     runtime.operator = operator;
     let _following = follow(configured, names, &mut runtime, log)?;
-    until_stopped(runtime, true, ready).await
+    Box::pin(until_stopped(runtime, true, ready)).await
 }
 
 /// Runs the domains that are named. Their migrations are a step of their own.
@@ -59,7 +59,7 @@ pub(crate) async fn some(configured: Configured, domains: Vec<Domain>, names: &[
     runtime.edge = with_edge;
     runtime.operator = operator;
     let _following = follow(configured, known, &mut runtime, log)?;
-    until_stopped(runtime, with_edge, |_| Ok(())).await
+    Box::pin(until_stopped(runtime, with_edge, |_| Ok(()))).await
 }
 
 /// What operators are given beside what the mesh knows.
