@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
-#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny connectconformance consul curl envoy grpcio grpcurl hadolint
-#                                           helm jq just kafka nats postgresql prometheus python3-yaml rabbitmq redis
-#                                           shellcheck systemd
+#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny connectconformance consul curl envoy grpcio
+#                                           grpcio-reflection grpcurl hadolint helm jq just kafka nats postgresql
+#                                           prometheus python3-yaml rabbitmq redis shellcheck systemd
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
