@@ -51,6 +51,9 @@ impl Upstreams {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        // A client that gives up at once, over and over, is not passed on: whoever dropped this call meanwhile never sent it,
+        // and the server behind does not end the connection for a burst of resets.
+        tokio::task::yield_now().await;
         let balancer = self.domain(domain).map_err(Error::internal)?.balancer;
         // What passes unread may not be sent again, so it probes nobody.
         let picked = balancer.pick(Attempt::default()).ok_or_else(|| unknown(domain))?;

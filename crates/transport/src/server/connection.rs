@@ -99,6 +99,9 @@ async fn serve(
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(server.limits.streams)
+        // The peer is the mesh's own, and carries the calls of many: those that strangers give up at the edge come as a
+        // burst of resets, and to end the connection for it would end the calls of all others.
+        .max_pending_accept_reset_streams(usize::try_from(server.limits.streams).ok())
         .max_header_list_size(server.limits.headers)
         .initial_stream_window_size(socket::STREAM_WINDOW)
         .initial_connection_window_size(socket::CONNECTION_WINDOW)
