@@ -41,11 +41,11 @@ servers_start_redis || exit
 
 # Simulated networks take minutes unoptimised: their tests run in the profile that they are run in.
 step "tests of the workspace" cargo_test --workspace --exclude weft-simulation
-step "who is refused, as server and as client" cargo_test -p weft-testkit --test refusals -- --nocapture
-step "hostile clients beside an honest one" cargo_test -p weft-edge --test hostile -- --nocapture
+step "who is refused, as server and as client" cargo_test --workspace --exclude weft-simulation --test refusals -- --nocapture
+step "hostile clients beside an honest one" cargo_test --workspace --exclude weft-simulation --test hostile -- --nocapture
 step "the protobuf conformance suite" bash build-support/conformance.sh
 step "the Connect conformance suite" bash build-support/connect-conformance.sh
-step "fuzzing the transcoder" bash build-support/fuzz.sh 60
+step "fuzzing the transcoder" bash build-support/fuzz.sh 30
 step "a domain in a repository of its own" greeter
 step "tests of the simulation" cargo_test --profile simulation -p weft-simulation
 step "1,000 simulated networks" cargo run --locked --profile simulation -p weft-simulation -- --seeds 1000
