@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, value_parser};
 
 use clap_complete::Shell;
 use uuid::Uuid;
@@ -74,6 +74,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what running domains do: rates, errors, delays, breakers, backlogs and certificates, again and again
+    Top(Top),
     /// Issue and renew certificates, inside a pod of Kubernetes
     #[command(arg_required_else_help = false)]
     Certificates {
@@ -145,6 +147,19 @@ pub(crate) struct Alone {
     /// The address to listen on [default: that of the setting edge.port]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    /// The admin port of a process; may be given several times [default: that of the setting admin.port]
+    #[arg(long, value_name = "http://HOST:PORT", value_parser = alone::server)]
+    pub(crate) admin: Vec<Endpoint>,
+    /// Seconds from one table to the next
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = value_parser!(u64).range(1..=3600))]
+    pub(crate) every: u64,
+    /// End after so many tables
+    #[arg(long, value_name = "TABLES")]
+    pub(crate) count: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

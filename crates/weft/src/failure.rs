@@ -11,7 +11,7 @@ use weft_store::{StoreError, backup::BackupError};
 use weft_telemetry::TelemetryError;
 use weft_transport::TransportError;
 
-use crate::{certificates::CertificatesError, new::NewError};
+use crate::{certificates::CertificatesError, new::NewError, top::Unanswered};
 
 /// `EX_USAGE` of sysexits.
 const USAGE: u8 = 64;
@@ -55,6 +55,8 @@ pub(crate) enum Failure {
     Pending { count: usize, program: String },
     #[error("what is BAD above keeps weft from working: {count}")]
     Unwell { count: usize },
+    #[error("no process tells what it does: start one, or name its admin port by --admin: {0}")]
+    NoMetrics(#[source] Unanswered),
     #[error(transparent)]
     Certificates(#[from] CertificatesError),
     #[error(transparent)]

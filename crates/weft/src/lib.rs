@@ -16,7 +16,7 @@
 //! ```
 //!
 //! It gets the commands `up`, `serve`, `edge`, `routes`, `graph`, `migrate`, `events`, `sagas`, `backup`, `restore`, `erase`,
-//! `config`, `doctor`, `certificates` and `new domain`. A
+//! `config`, `doctor`, `top`, `certificates` and `new domain`. A
 //! crate with a domain of its own needs `weft`, `sqlx` (whose macros name it) and `weft-codegen` for its build
 //! script; generated code stands on [`call`]. With the feature `testkit`, `weft::testkit` is a whole mesh
 //! inside a test. `weft new domain NAME` writes such a crate.
@@ -45,6 +45,7 @@ mod program;
 mod routes;
 mod sagas;
 mod serve;
+mod top;
 mod welcome;
 
 use std::{

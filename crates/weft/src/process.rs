@@ -31,9 +31,8 @@ where
 }
 
 /// Runs `work` to its end, without telemetry.
-pub(crate) fn bare(work: impl Future<Output = ()>) -> Result<(), Failure> {
-    runtime().map_err(Failure::Process)?.block_on(work);
-    Ok(())
+pub(crate) fn bare<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    Ok(runtime().map_err(Failure::Process)?.block_on(work))
 }
 
 /// One worker thread a core, which is Tokio's own default.

@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     graph, migrate, new, process,
     routes::{self, Form},
-    sagas, serve,
+    sagas, serve, top,
 };
 
 /// Does what the command line asks for.
@@ -39,6 +39,10 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
             write!(out, "{}", loaded.render()).map_err(Failure::Output)
         }
         Command::Doctor { json } => doctor::run(&settings, &domains, Form::of_stdout(json), out),
+        Command::Top(asked) => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            top::run(&config, &asked, out)
+        }
         Command::Events { what } => {
             let config = configure::load(&settings, &domains)?.loaded.config;
             process::run(&config, &program, |_| events::run(&config, &domains, what, out))

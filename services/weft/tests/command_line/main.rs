@@ -13,3 +13,4 @@ mod refusals;
 mod reloading;
 mod routes;
 mod running;
+mod top;
