@@ -87,6 +87,10 @@ dashboards:
 manifests form="one":
     helm template weft k8s/chart/weft --kube-version 1.34.0 --set form={{ form }}
 
+# Write TypeScript's client of the contracts; `just clients smoke` places an order with it too.
+clients *arguments:
+    bash build-support/clients/clients.sh {{ arguments }}
+
 # Build the image and those it stands on, without an engine.
 image name="docker.io/library/weft:dev":
     bash build-support/docker/image.sh build {{ name }}

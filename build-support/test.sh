@@ -63,6 +63,7 @@ step "a mesh of processes that is being broken" bash build-support/scenarios/mes
 step "broken guarantees of a mesh are caught" bash build-support/scenarios/mesh.sh sabotage none no-retries no-patience
 step "dashboards and alerts" bash build-support/scenarios/dashboards.sh
 step "the edge alone before a server in Python" bash build-support/scenarios/stand-alone.sh
+step "an order by TypeScript's client" bash build-support/clients/clients.sh smoke
 step "a domain in Python joins" bash build-support/scenarios/python-join.sh
 
 steps_close

@@ -47,7 +47,7 @@ fn calls_between_two_readings_are_in_the_table() {
         assert!(cells[5].ends_with('s'), "{domain} has delays: {}", ended.stdout);
     }
     assert_ne!(*row(&ended.stdout, "orders").last().unwrap(), "-", "its certificate ends some day: {}", ended.stdout);
-    process.stop("TERM");
+    process.stop("-TERM");
 }
 
 #[test]
