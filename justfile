@@ -95,6 +95,7 @@ clients *arguments:
 image name="docker.io/library/weft:dev":
     bash build-support/docker/image.sh build {{ name }}
     bash build-support/docker/image.sh base docker.io/library/postgres:16
+    bash build-support/docker/image.sh base docker.io/library/redis:7
 
 # Install the chart on a real Kubernetes of this machine, and count what is lost while pods come and go.
 cluster *forms:

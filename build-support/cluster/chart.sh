@@ -34,7 +34,7 @@ refused() {
     fi
 }
 refused "must be one of 'one', 'suites', 'domains'" --set form=three
-refused "need at least 23" --set form=domains --set database.connectionLimit=20
+refused "need at least 29" --set form=domains --set database.connectionLimit=20
 refused "replica" --set replica=3
 
 exit "$failed"

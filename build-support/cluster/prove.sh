@@ -133,12 +133,12 @@ uninstall() {
     kubectl delete secret w-authority --ignore-not-found >/dev/null
 }
 
-for archive in "$images/$(tr '/:' '__' <<<"$image").tar" "$images/docker.io_library_postgres_16.tar"; do
+for archive in "$images/$(tr '/:' '__' <<<"$image").tar" "$images"/docker.io_library_{postgres_16,redis_7}.tar; do
     [[ -f "$archive" ]] || { echo "prove: $archive is missing; run: just image" >&2; exit 1; }
 done
 cargo build --locked --quiet --package weft-load
 bash "$cluster" up
-for archive in "$images/$(tr '/:' '__' <<<"$image").tar" "$images/docker.io_library_postgres_16.tar"; do
+for archive in "$images/$(tr '/:' '__' <<<"$image").tar" "$images"/docker.io_library_{postgres_16,redis_7}.tar; do
     bash "$cluster" import "$archive"
 done
 

@@ -15,6 +15,7 @@ export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 RUST_IMAGE="$(sed -n 's/^ARG RUST_IMAGE=//p' build-support/docker/Dockerfile)"
 RUNTIME_IMAGE="$(sed -n 's/^ARG RUNTIME_IMAGE=//p' build-support/docker/Dockerfile)"
 POSTGRESQL_IMAGE=docker.io/library/postgres:16
+REDIS_IMAGE=docker.io/library/redis:7
 # Pods and containers run as this user.
 NONROOT=65532
 
@@ -100,6 +101,18 @@ make_postgresql() {
     install -m 755 build-support/docker/postgresql-entrypoint.sh "$root/usr/local/bin/docker-entrypoint.sh"
 }
 
+# The server alone, which the chart starts itself.
+make_redis() {
+    local root="$1"
+    debootstrap --variant=minbase --include=redis-server bookworm "$root" "$(debian_site)" >"$root.log" 2>&1 || {
+        tail -n 20 "$root.log" >&2
+        return 1
+    }
+    rm -rf "$root.log" "$root"/var/cache/apt/archives/*.deb "$root"/usr/share/{doc,man,locale}
+    mkdir -p "$root/data"
+    chown 999:999 "$root/data"
+}
+
 base() {
     local name="$1" root
     buildah inspect --type image "$name" >/dev/null 2>&1 && return
@@ -116,6 +129,10 @@ base() {
     "$POSTGRESQL_IMAGE")
         make_postgresql "$root"
         commit "$name" "$root" --user 999:999 --entrypoint '["/usr/local/bin/docker-entrypoint.sh"]' --port 5432
+        ;;
+    "$REDIS_IMAGE")
+        make_redis "$root"
+        commit "$name" "$root" --user 999:999 --entrypoint '["/usr/bin/redis-server"]' --port 6379
         ;;
     *)
         echo "image: no recipe for $name" >&2

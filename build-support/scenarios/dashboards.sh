@@ -69,6 +69,12 @@ prometheus --config.file "$folder/prometheus.yaml" --storage.tsdb.path "$folder/
 processes+=($!)
 curl -fsS --retry 30 --retry-delay 1 --retry-all-errors -o /dev/null "http://127.0.0.1:$admin/ready" 2>/dev/null || fail "weft is not ready"
 
+# The load follows no events: somebody does, for a moment.
+account='{"email": "dashboards@example.com", "password": "a password to follow events"}'
+curl -fsS -o /dev/null --json "$account" "http://127.0.0.1:$edge/api/v1/auth/register"
+token="$(curl -fsS --json "$account" "http://127.0.0.1:$edge/api/v1/auth/login" | jq -r .token)"
+curl -sS --max-time 1 -o /dev/null -H "Authorization: Bearer $token" "http://127.0.0.1:$edge/api/v1/events" 2>/dev/null || true
+
 "$CARGO_TARGET_DIR/debug/weft-load" --url "http://127.0.0.1:$edge" --rate 40 --seconds 120 --until "$folder/enough" \
     >"$folder/load.log" 2>&1 &
 load=$!

@@ -57,7 +57,7 @@ PYTHON
 choose_ports() {
     local domain
     port=8080
-    if ports_are_free 8080 8081 8090 8091 9901; then
+    if ports_are_free 8080 8081 8090 8091 8110 9901; then
         return
     fi
     port="$(servers_free_port)"

@@ -15,7 +15,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/wef
 source build-support/servers.sh
 folder="$(mktemp -d /tmp/weft-mesh.XXXXXX)"
 trap 'servers_stop; rm -rf "$folder"' EXIT
-tools_install consul postgresql >/dev/null
+tools_install consul postgresql redis >/dev/null
 [[ -n "${WEFT_TEST_POSTGRES:-}" ]] || servers_start_postgresql
 
 # How much of the whole run shows that the guarantee is gone (behind an @: another part of it), at a rate that unoptimised processes bear side by side.

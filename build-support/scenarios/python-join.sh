@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
 # shellcheck source=build-support/servers.sh
 source build-support/servers.sh
-tools_install consul curl grpcio jq >/dev/null
+tools_install consul curl grpcio jq redis >/dev/null
 
 checkout="$PWD"
 folder="$(mktemp -d /tmp/weft-python-join.XXXXXX)"
@@ -20,6 +20,7 @@ finish() {
     mapfile -t pids < <(jobs -p)
     [[ ${#pids[@]} -eq 0 ]] || kill "${pids[@]}" 2>/dev/null || true
     wait
+    servers_stop
     rm -rf "$folder"
 }
 trap finish EXIT
@@ -62,7 +63,9 @@ unset WEFT_BINARY
 python_port="$(servers_free_port)"
 WEFT_EDGE_PORT="$(servers_free_port)"
 consul_port="$(servers_free_port)"
-export WEFT_EDGE_PORT WEFT_MESH_PORTS_AUTH=0 WEFT_MESH_PORTS_CATALOG=0 CONSUL_HTTP_ADDR="http://127.0.0.1:$consul_port"
+servers_start_redis
+export WEFT_EDGE_PORT WEFT_MESH_PORTS_AUTH=0 WEFT_MESH_PORTS_CATALOG=0 WEFT_MESH_PORTS_EVENTS=0
+export WEFT_EVENTS_URL="$WEFT_TEST_REDIS" CONSUL_HTTP_ADDR="http://127.0.0.1:$consul_port"
 cd "$folder"
 consul agent -dev -bind 127.0.0.1 -http-port "$consul_port" -server-port "$(servers_free_port)" \
     -serf-lan-port "$(servers_free_port)" -serf-wan-port -1 -dns-port -1 -grpc-port -1 >consul.log 2>&1 &

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Does what the README says of weft in several processes: starts an agent of Consul, auth, the shop and the edge by the README's
-# own commands, first with the development CA and then with Consul's, places orders through them, denies a caller by an
+# Does what the README says of weft in several processes: starts an agent of Consul, Redis, auth with events, the shop and the edge by
+# the README's own commands, first with the development CA and then with Consul's, places orders through them, denies a caller by an
 # intention, and changes settings in Consul's KV store.
 #
 #   bash build-support/scenarios/several-processes.sh
@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
 # shellcheck source=build-support/servers.sh
 source build-support/servers.sh
-tools_install consul curl grpcurl jq >/dev/null
+tools_install consul curl grpcurl jq redis >/dev/null
 
 checkout="$PWD"
 folder="$(mktemp -d /tmp/weft-several-processes.XXXXXX)"
@@ -43,7 +43,7 @@ eventually() {
 # block NAME: writes that block of the README to a file of its name, for the ports that are free.
 block() {
     awk -v fence="\`\`\`sh $1" '$0 == fence { on = 1; next } on && /^```/ { exit } on' "$checkout/README.md" |
-        sed "s/localhost:8080/localhost:$WEFT_EDGE_PORT/g; s/8500/$consul_port/g; s/9902/$auth_admin/g; s/9903/$shop_admin/g
+        sed "s/localhost:8080/localhost:$WEFT_EDGE_PORT/g; s/8500/$consul_port/g; s/6379/$redis_port/g; s/9902/$auth_admin/g; s/9903/$shop_admin/g
             s/consul agent -dev/& $consul_options/" >"$1"
     [[ -s "$1" ]] || fail "the README has no block \`sh $1\`"
 }
@@ -98,23 +98,24 @@ export PATH="$folder/bin:$PATH"
 unset WEFT_BINARY
 
 consul_port="$(servers_free_port)"
+redis_port="$(servers_free_port)"
 auth_admin="$(servers_free_port)"
 shop_admin="$(servers_free_port)"
 WEFT_EDGE_PORT="$(servers_free_port)"
 WEFT_ADMIN_PORT="$(servers_free_port)"
 consul_options="-bind 127.0.0.1 -http-port $consul_port -server-port $(servers_free_port) -dns-port -1 -grpc-port -1"
 consul_options+=" -serf-lan-port $(servers_free_port) -serf-wan-port -1"
-export WEFT_EDGE_PORT WEFT_ADMIN_PORT WEFT_MESH_PORTS_AUTH=0 WEFT_MESH_PORTS_CATALOG=0 WEFT_MESH_PORTS_ORDERS=0
+export WEFT_EDGE_PORT WEFT_ADMIN_PORT WEFT_MESH_PORTS_AUTH=0 WEFT_MESH_PORTS_CATALOG=0 WEFT_MESH_PORTS_ORDERS=0 WEFT_MESH_PORTS_EVENTS=0
 cd "$folder"
 
 run several-processes
 eventually places first-order-curl
 echo "several-processes: an order was placed through three processes that found each other by Consul"
 
-# The agent is the first job, and stays.
+# The agent is the first job and Redis the second: both stay.
 mapfile -t pids < <(jobs -p)
-kill "${pids[@]:1}"
-wait "${pids[@]:1}" || fail "a process did not end well"
+kill "${pids[@]:2}"
+wait "${pids[@]:2}" || fail "a process did not end well"
 [[ "$(curl -fsS "$CONSUL_HTTP_ADDR/v1/agent/services")" == "{}" ]] || fail "a process ended without taking itself out"
 run consul-certificates
 eventually places first-order-grpcurl

@@ -10,6 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 use weft_test_consul::Agent;
+use weft_test_redis::Server as Redis;
 
 use crate::{
     certificates::{Authority, Mounted},
@@ -39,6 +40,8 @@ pub(crate) struct Cluster {
     // Before the folder that they run in, which goes last.
     processes: Vec<Process>,
     consul: Agent,
+    // Carries events between them.
+    _redis: Redis,
     launch: Launch,
     mounted: Mounted,
     issuer: Authority,
@@ -53,8 +56,9 @@ impl Cluster {
         let binary = fs::canonicalize(&plan.binary).map_err(|source| ProofError::Run { binary: plan.binary, source })?;
         let folder = tempfile::Builder::new().prefix("weft-proof-mesh-").tempdir()?;
         let consul = tokio::task::block_in_place(Agent::start)?;
+        let redis = tokio::task::block_in_place(Redis::start)?;
         let edge = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-        let mut environment = environment(folder.path(), &plan.database_url, &consul)?;
+        let mut environment = environment(folder.path(), &plan.database_url, &consul, &redis)?;
         let launch = Launch { binary, folder: folder.path().to_owned(), environment: environment.clone() };
         launch.migrate()?;
         if let Some(sabotage) = plan.sabotage {
@@ -63,6 +67,7 @@ impl Cluster {
         let mut cluster = Self {
             processes: Vec::new(),
             consul,
+            _redis: redis,
             launch: Launch { environment, ..launch },
             mounted: Mounted::new(folder.path().join("certificates")),
             issuer: Authority::new("first")?,
@@ -160,11 +165,12 @@ fn name(domain: &str, replica: usize) -> String {
 }
 
 /// What every process has in common.
-fn environment(folder: &Path, database_url: &str, consul: &Agent) -> Result<Vec<(String, String)>, ProofError> {
+fn environment(folder: &Path, database_url: &str, consul: &Agent, redis: &Redis) -> Result<Vec<(String, String)>, ProofError> {
     let consul = consul.http()?.to_string();
     let mut environment = vec![
         ("DATABASE_URL", database_url.to_owned()),
         ("CONSUL_HTTP_ADDR", consul),
+        ("WEFT_EVENTS_URL", redis.address()),
         ("WEFT_ADMIN_PORT", "0".to_owned()),
         ("WEFT_LOG_FORMAT", "json".to_owned()),
         ("WEFT_MESH_CERTIFICATES_FROM", "files".to_owned()),

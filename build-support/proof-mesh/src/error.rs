@@ -26,6 +26,9 @@ pub(crate) enum ProofError {
     /// There is no Consul agent.
     #[error("{0}")]
     Consul(#[from] weft_test_consul::TestConsulError),
+    /// There is no Redis.
+    #[error("{0}")]
+    Redis(#[from] weft_test_redis::TestRedisError),
     /// A certificate could not be made.
     #[error("a certificate could not be made: {0}")]
     Certificate(#[from] rcgen::Error),

@@ -27,6 +27,11 @@ pub trait Carrier: Debug + Send + Sync + 'static {
 
     /// Goes on with a subscription where its last acknowledgement was.
     fn subscribe(&self, subscription: Subscription) -> BoxFuture<'_, Result<Box<dyn Source>, CarrierError>>;
+
+    /// True if events do not leave this process: whoever relays them must also handle them, see [`crate::Together`].
+    fn is_in_process(&self) -> bool {
+        false
+    }
 }
 
 /// The carrier at an address, by its scheme: `redis`, `rediss`, `nats`, `tls` (NATS), `amqp`, `amqps`, `kafka` or `kafkas`.

@@ -33,7 +33,7 @@ use weft_telemetry::{Metrics, end_server_span, event_span, within};
 
 use crate::{
     Carrier, Envelope, Positions, Subscription, deferred,
-    lease::{Ended, MEASURE, Work},
+    lease::{Ended, MEASURE, Together, Work},
 };
 
 /// How long the carrier is listened to before deferred events are looked at again.
@@ -109,7 +109,14 @@ impl Consumer {
         sources: Vec<String>,
         metrics: Metrics,
     ) -> Self {
-        Self { work: Work { store, name: CONSUMER, clock, lease }, carrier, handlers, sources, metrics }
+        Self { work: Work { store, name: CONSUMER, clock, lease, together: None }, carrier, handlers, sources, metrics }
+    }
+
+    /// Handles events only where these works are done too.
+    #[must_use]
+    pub fn together(mut self, works: Together) -> Self {
+        self.work.together = Some(works);
+        self
     }
 
     /// Handles events until `stop`; those under way come again.

@@ -1,7 +1,8 @@
 //! Events among domains of one process.
 //!
 //! Rule: sending ends when every subscription has acknowledged. Nothing is kept here: what was not
-//! acknowledged stands in the log of its source, and is sent again after a crash.
+//! acknowledged stands in the log of its source, and is sent again after a crash. Of several replicas one relays
+//! and handles all events, the others none: their works hold one lease ([`crate::Together`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -70,6 +71,10 @@ impl Carrier for InProcess {
             let receiver = Arc::clone(&inlet.receiver).lock_owned().await;
             Ok(Box::new(Outlet { receiver, taken: None }) as Box<dyn Source>)
         })
+    }
+
+    fn is_in_process(&self) -> bool {
+        true
     }
 }
 

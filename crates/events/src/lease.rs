@@ -2,7 +2,9 @@
 //!
 //! Problem: of several replicas one must relay and one must consume, and one that was thought dead may
 //! wake up. Rule: who works holds a lease in the domain's database, and renews it; each change of
-//! hands raises the fence, and what the work writes is written only under the current fence.
+//! hands raises the fence, and what the work writes is written only under the current fence. Where events
+//! do not leave the process, whoever relays them must also handle them: all its works hold one lease
+//! together ([`Together`]), and each has a fence of its own.
 //! Recovery: a lease that is not renewed is taken by another; who finds the fence raised stops.
 
 use std::time::Duration;
@@ -11,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weft_call::{Call, CallBuilder, Clock, Error, Principal, Result, Scope};
-use weft_store::{Store, Tx, statements};
+use weft_store::{Store, StoreError, Tx, statements};
 
 /// How long a lease holds that is not renewed.
 pub const LEASE: Duration = Duration::from_secs(10);
@@ -41,7 +43,26 @@ pub(crate) struct Work {
     pub(crate) name: &'static str,
     pub(crate) clock: Clock,
     pub(crate) lease: Duration,
+    /// With which it is done, if not by itself.
+    pub(crate) together: Option<Together>,
 }
+
+/// Works that one process does, all of them or none: those that hand each other events which do not leave it.
+#[derive(Clone, Debug)]
+pub struct Together {
+    store: Store,
+    holder: Uuid,
+}
+
+impl Together {
+    /// The works of this process. Their one lease is in this domain's database: in that of the same domain for every replica.
+    pub fn new(store: Store) -> Self {
+        Self { store, holder: Uuid::now_v7() }
+    }
+}
+
+/// The name of the lease of works that are done together.
+const TOGETHER: &str = "together";
 
 /// Why a turn of work ended.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +78,8 @@ pub(crate) enum Ended {
     Carrier(#[from] crate::CarrierError),
 }
 
-impl From<weft_store::StoreError> for Ended {
-    fn from(error: weft_store::StoreError) -> Self {
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
         Self::Store(error.into())
     }
 }
@@ -77,7 +98,7 @@ impl Work {
     where
         F: Future<Output = Ended>,
     {
-        let holder = Uuid::now_v7();
+        let holder = self.together.as_ref().map_or_else(Uuid::now_v7, |together| together.holder);
         loop {
             let turns = async {
                 match self.take(holder).await {
@@ -120,17 +141,28 @@ impl Work {
 
     /// Takes the lease if it is free, and raises the fence.
     async fn take(&self, holder: Uuid) -> Result<Option<i64>> {
-        let (name, expiry) = (self.name, self.expiry());
-        let take = async |tx: Tx| {
-            let now = self.clock.now();
-            let added = tx.run(&ADD_LEASE).bind(name).bind(holder).bind(expiry).execute().await?;
-            if added == 0 && tx.run(&TAKE_LEASE).bind(name).bind(holder).bind(expiry).bind(now).execute().await? == 0 {
-                return Ok(None);
-            }
-            tx.run(&ADD_FENCE).bind(name).execute().await?;
-            Ok(Some(tx.run(&RAISE_FENCE).bind(name).fetch_value::<i64>().await?))
-        };
-        self.store.transact(&self.call(), take).await
+        let take = async |tx: Tx| Ok(if self.take_lease(&tx, holder).await? { Some(self.raise_fence(&tx).await?) } else { None });
+        let Some(Together { store, .. }) = &self.together else { return self.store.transact(&self.call(), take).await };
+        // All works of the process and of its replicas want this row at once: row locks let them take turns.
+        if !store.queue(&self.call(), async |tx: Tx| Ok(self.take_lease(&tx, holder).await?)).await? {
+            return Ok(None);
+        }
+        self.store.transact(&self.call(), async |tx: Tx| Ok(Some(self.raise_fence(&tx).await?))).await
+    }
+
+    fn lease_name(&self) -> &'static str {
+        if self.together.is_some() { TOGETHER } else { self.name }
+    }
+
+    async fn take_lease(&self, tx: &Tx, holder: Uuid) -> Result<bool, StoreError> {
+        let (name, now, expiry) = (self.lease_name(), self.clock.now(), self.expiry());
+        let added = tx.run(&ADD_LEASE).bind(name).bind(holder).bind(expiry).execute().await?;
+        Ok(added > 0 || tx.run(&TAKE_LEASE).bind(name).bind(holder).bind(expiry).bind(now).execute().await? > 0)
+    }
+
+    async fn raise_fence(&self, tx: &Tx) -> Result<i64, StoreError> {
+        tx.run(&ADD_FENCE).bind(self.name).execute().await?;
+        tx.run(&RAISE_FENCE).bind(self.name).fetch_value().await
     }
 
     /// Renews the lease until that fails.
@@ -146,7 +178,12 @@ impl Work {
     }
 
     async fn set_expiry(&self, holder: Uuid, expiry: DateTime<Utc>) -> Result<bool> {
-        let keep = async |tx: Tx| Ok(tx.run(&KEEP_LEASE).bind(self.name).bind(holder).bind(expiry).execute().await?);
-        Ok(self.store.transact(&self.call(), keep).await? == 1)
+        let name = self.lease_name();
+        let keep = async |tx: Tx| Ok(tx.run(&KEEP_LEASE).bind(name).bind(holder).bind(expiry).execute().await?);
+        let kept = match &self.together {
+            Some(Together { store, .. }) => store.queue(&self.call(), keep).await?,
+            None => self.store.transact(&self.call(), keep).await?,
+        };
+        Ok(kept == 1)
     }
 }

@@ -45,7 +45,7 @@ pub use consumer::{Consumer, Handle, Handler, expire_handled};
 pub use envelope::{ENVELOPE_LIMIT, Envelope, EnvelopeError};
 pub use in_process::InProcess;
 pub use kafka::Kafka;
-pub use lease::LEASE;
+pub use lease::{LEASE, Together};
 pub use nats::Nats;
 pub use positions::Positions;
 pub use rabbitmq::RabbitMq;

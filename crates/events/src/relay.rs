@@ -24,7 +24,7 @@ use weft_telemetry::Metrics;
 
 use crate::{
     Carrier,
-    lease::{Ended, MEASURE, Work},
+    lease::{Ended, MEASURE, Together, Work},
     log::{self, BATCH},
 };
 
@@ -71,7 +71,14 @@ pub struct Relay {
 impl Relay {
     /// The relay of the domain whose store it is.
     pub fn new(store: Store, carrier: Arc<dyn Carrier>, clock: Clock, lease: Duration, metrics: Metrics) -> Self {
-        Self { work: Work { store, name: RELAY, clock, lease }, carrier, metrics }
+        Self { work: Work { store, name: RELAY, clock, lease, together: None }, carrier, metrics }
+    }
+
+    /// Relays only where these works are done too.
+    #[must_use]
+    pub fn together(mut self, works: Together) -> Self {
+        self.work.together = Some(works);
+        self
     }
 
     /// Relays until `stop`.

@@ -8,5 +8,6 @@ pub(crate) fn domains() -> Vec<Domain> {
         weft_auth::domain().suite("identity").port(8081),
         weft_catalog::domain().suite("commerce").port(8090),
         weft_orders::domain().suite("commerce").port(8091),
+        weft_events_domain::domain().suite("automation").port(8110),
     ]
 }

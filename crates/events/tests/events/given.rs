@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weft_call::{Call, CallBuilder, Clock, Error, Event, EventContract, MeshReason, Principal, Scope, TenantId, TopicPattern};
-use weft_events::{Carrier, Consumer, Handle, Handler, InProcess, Relay};
+use weft_events::{Carrier, Consumer, Handle, Handler, InProcess, Relay, Together};
 use weft_store::{Databases, DomainSchema, Migrations, Read, Settings, Store, Tx, sqlx, statements};
 use weft_telemetry::Metrics;
 use weft_test_carriers::Kind;
@@ -224,18 +224,33 @@ impl House {
 
     /// Starts a relay for `shop`, as one process would.
     pub(crate) fn relay(&self) -> Worker {
-        let relay = Relay::new(self.shop.clone(), Arc::clone(&self.carrier), self.clock.clone(), LEASE, self.metrics.clone());
+        let relay = self.relay_by(&self.carrier);
         Worker::start(|stop| relay.run(stop))
+    }
+
+    fn relay_by(&self, carrier: &Arc<dyn Carrier>) -> Relay {
+        Relay::new(self.shop.clone(), Arc::clone(carrier), self.clock.clone(), LEASE, self.metrics.clone())
     }
 
     /// Starts a consumer for `mail`, as one process would.
     pub(crate) fn consumer(&self) -> Worker {
+        let consumer = self.consumer_by(&self.carrier);
+        Worker::start(|stop| consumer.run(stop))
+    }
+
+    fn consumer_by(&self, carrier: &Arc<dyn Carrier>) -> Consumer {
         let handlers = parsed(&self.patterns).into_iter();
         let handlers = handlers.map(|pattern| Handler { pattern, handle: handle(&self.trouble) }).collect();
-        let (store, carrier, metrics) = (self.mail.clone(), Arc::clone(&self.carrier), self.metrics.clone());
+        let (store, carrier, metrics) = (self.mail.clone(), Arc::clone(carrier), self.metrics.clone());
         let sources = vec!["shop".to_owned()];
-        let consumer = Consumer::new(store, carrier, self.clock.clone(), LEASE, handlers, sources, metrics);
-        Worker::start(|stop| consumer.run(stop))
+        Consumer::new(store, carrier, self.clock.clone(), LEASE, handlers, sources, metrics)
+    }
+
+    /// A replica whose events do not leave it.
+    pub(crate) fn replica(&self) -> Replica<'_> {
+        let carrier: Arc<dyn Carrier> = Arc::new(InProcess::new([("mail", parsed(&self.patterns))]));
+        assert!(carrier.is_in_process());
+        Replica { house: self, carrier, together: Together::new(self.mail.clone()) }
     }
 
     /// Publishes steps of one thing, a transaction each.
@@ -277,6 +292,25 @@ impl House {
             panic!("{count} effects are awaited; there are {:?}", self.effects(tenant).await);
         };
         effects
+    }
+}
+
+/// One of several processes with the same domains, whose events do not leave it.
+pub(crate) struct Replica<'a> {
+    house: &'a House,
+    carrier: Arc<dyn Carrier>,
+    together: Together,
+}
+
+impl Replica<'_> {
+    pub(crate) fn relay(&self) -> Worker {
+        let relay = self.house.relay_by(&self.carrier).together(self.together.clone());
+        Worker::start(|stop| relay.run(stop))
+    }
+
+    pub(crate) fn consumer(&self) -> Worker {
+        let consumer = self.house.consumer_by(&self.carrier).together(self.together.clone());
+        Worker::start(|stop| consumer.run(stop))
     }
 }
 

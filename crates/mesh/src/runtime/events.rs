@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use weft_call::{Audit, Clock, Contract, TopicPattern};
 use weft_config::Config;
-use weft_events::{Carrier, Consumer, Handler, InProcess, Relay};
+use weft_events::{Carrier, Consumer, Handler, InProcess, Relay, Together};
 use weft_store::Store;
 use weft_telemetry::Metrics;
 
@@ -49,21 +49,38 @@ pub(super) struct Works<'a> {
 impl Works<'_> {
     /// Starts each domain's relay and consumer, as far as it publishes and handles events.
     pub(super) fn start(&self, domains: Vec<(&'static Contract, Store, Vec<Handler>)>, background: &mut Tasks) {
+        // Replicas have the same domains that publish and handle, and so agree on the first of them.
+        let first = domains.iter().filter(|(contract, _, handlers)| relays(contract) || !handlers.is_empty());
+        let first = first.map(|(_, store, _)| store).min_by_key(|store| store.domain());
+        let together = first.filter(|_| self.carrier.is_in_process()).map(|store| Together::new(store.clone()));
         for (contract, store, handlers) in domains {
-            self.start_one(contract, &store, handlers, background);
+            self.start_one(contract, &store, handlers, together.as_ref(), background);
         }
     }
 
-    fn start_one(&self, contract: &'static Contract, store: &Store, handlers: Vec<Handler>, background: &mut Tasks) {
+    fn start_one(
+        &self,
+        contract: &'static Contract,
+        store: &Store,
+        handlers: Vec<Handler>,
+        together: Option<&Together>,
+        background: &mut Tasks,
+    ) {
         let (carrier, clock) = (Arc::clone(&self.carrier), self.clock.clone());
-        if !contract.events.is_empty() || is_audited(contract) {
-            let relay = Relay::new(store.clone(), carrier, clock, self.lease, self.metrics.clone());
+        if relays(contract) {
+            let mut relay = Relay::new(store.clone(), carrier, clock, self.lease, self.metrics.clone());
+            if let Some(together) = together {
+                relay = relay.together(together.clone());
+            }
             background.spawn(relay.run(background.token()));
         }
         if !handlers.is_empty() {
             let (carrier, clock) = (Arc::clone(&self.carrier), self.clock.clone());
             let sources = self.sources(&handlers);
-            let consumer = Consumer::new(store.clone(), carrier, clock, self.lease, handlers, sources, self.metrics.clone());
+            let mut consumer = Consumer::new(store.clone(), carrier, clock, self.lease, handlers, sources, self.metrics.clone());
+            if let Some(together) = together {
+                consumer = consumer.together(together.clone());
+            }
             background.spawn(consumer.run(background.token()));
         }
     }
@@ -78,6 +95,11 @@ impl Works<'_> {
         let sources = publishers.chain(recorders.map(|contract| contract.domain));
         sources.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
     }
+}
+
+/// True if there are events of its own to relay.
+fn relays(contract: &Contract) -> bool {
+    !contract.events.is_empty() || is_audited(contract)
 }
 
 /// True if one of its methods leaves audit records, which are events of every such domain.

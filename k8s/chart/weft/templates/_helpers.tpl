@@ -83,6 +83,12 @@ form one, and else in one of its own.
 {{- .Values.database.existingSecret | default (printf "%s-database" (include "weft.name" .)) -}}
 {{- end }}
 
+{{/* True if the chart runs what carries events between pods: where they are in several Deployments and nothing else is named. */}}
+{{- define "weft.trialCarrier" -}}
+{{- $named := or .Values.events.existingSecret (hasKey .Values.secretSettings "WEFT_EVENTS_URL") (hasKey .Values.secretSettings "WEFT_REDIS_URL") -}}
+{{- if and (ne .Values.form "one") (not $named) -}}true{{- end -}}
+{{- end }}
+
 {{/* True if pods present certificates that come from Secrets. */}}
 {{- define "weft.mounted" -}}
 {{- if and (ne .Values.form "one") (has .Values.certificates.from (list "chart" "cert-manager" "csi")) -}}true{{- end -}}
@@ -108,6 +114,14 @@ capabilities: {drop: [ALL]}
   valueFrom: {secretKeyRef: {name: {{ include "weft.databaseSecret" . }}, key: url}}
 - name: WEFT_DATABASE_MIGRATION_URL
   valueFrom: {secretKeyRef: {name: {{ include "weft.databaseSecret" . }}, key: migrationUrl, optional: true}}
+{{- if include "weft.trialCarrier" . }}
+- name: WEFT_EVENTS_URL
+  # Migrations that run before the release's own objects are there need no carrier.
+  valueFrom: {secretKeyRef: {name: {{ include "weft.name" . }}-carrier, key: url, optional: true}}
+{{- else if .Values.events.existingSecret }}
+- name: WEFT_EVENTS_URL
+  valueFrom: {secretKeyRef: {name: {{ .Values.events.existingSecret }}, key: url}}
+{{- end }}
 {{- range $name, $from := .Values.secretSettings }}
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $from.secret }}, key: {{ $from.key }}}}

@@ -22,3 +22,8 @@ pub(crate) fn topics(contracts: &[&'static Contract], call: &Call, asked: &[Stri
     let seen = events.filter(|event| event.permission.is_some_and(|permission| call.allows(permission)));
     Ok(seen.map(|event| event.topic).collect())
 }
+
+/// True if there is a permission to see events of this topic.
+pub(crate) fn is_ever(contracts: &[&'static Contract], topic: &str) -> bool {
+    contracts.iter().flat_map(|contract| contract.events).any(|event| event.topic == topic && event.permission.is_some())
+}

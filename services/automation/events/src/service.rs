@@ -37,9 +37,12 @@ impl Events {
         Self { store, contracts, retention, tail }
     }
 
-    /// Records an event.
+    /// Records an event that somebody may see.
     pub(crate) async fn record(&self, call: &Call, tx: &Tx, event: Envelope) -> Result<()> {
-        Ok(store::record(tx, call, &event).await?)
+        if seen::is_ever(&self.contracts, &event.topic) {
+            store::record(tx, call, &event).await?;
+        }
+        Ok(())
     }
 
     /// Forgets what is older than the retention.

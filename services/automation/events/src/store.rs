@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
+use uuid::Uuid;
 use weft_mesh::{
-    Call, Result,
+    Call, Result, Subject,
     events::Envelope,
     store::{Read, Store, StoreError, Tx, statements},
 };
@@ -25,6 +26,8 @@ statements! {
             VALUES ($1, $2, $3, $4, $5, (SELECT COALESCE(MAX(transaction_id), 0) + 1 FROM events WHERE position IS NULL))";
     LIST_AFTER =
         "SELECT position, topic, envelope FROM events WHERE tenant_id = $1 AND position > $2 ORDER BY position LIMIT $3";
+    LIST_BEHIND = "SELECT id, envelope FROM events WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    FORGET = "DELETE FROM events WHERE tenant_id = $1 AND id = $2";
     system COUNT_UNSETTLED = "SELECT count(*) FROM (SELECT 1 FROM events WHERE position IS NULL LIMIT 1) AS any_of_them";
     system ADD_LAST = "INSERT INTO last_place (name, position) VALUES ($1, 0) ON CONFLICT (name) DO NOTHING";
     /// Locks the row: no two give the same places.
@@ -92,6 +95,28 @@ pub(crate) async fn settle(store: &Store, call: &Call) -> Result<i64> {
         Ok(last)
     };
     store.queue(call, settle).await
+}
+
+/// Erases the events that tell of a person: those about them, and those whose message holds their id.
+pub(crate) async fn erase(tx: &Tx, subject: Subject) -> Result<()> {
+    let person = subject.user.to_string();
+    let mut behind = Uuid::nil();
+    loop {
+        let list = tx.run(&LIST_BEHIND).bind(behind).bind(BATCH).fetch_all::<(Uuid, String)>();
+        let recorded = list.await?;
+        let Some((last, _)) = recorded.last() else { return Ok(()) };
+        behind = *last;
+        for (id, _) in recorded.iter().filter(|(_, envelope)| tells_of(&person, envelope)) {
+            tx.run(&FORGET).bind(*id).execute().await?;
+        }
+    }
+}
+
+/// What cannot be read may tell of anybody.
+fn tells_of(person: &str, envelope: &str) -> bool {
+    Envelope::from_json(envelope.as_bytes()).map_or(true, |event| {
+        event.key == person || event.data.windows(person.len()).any(|part| part.eq_ignore_ascii_case(person.as_bytes()))
+    })
 }
 
 /// Deletes events that were recorded before `before`. The call is in a system scope.

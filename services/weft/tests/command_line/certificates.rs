@@ -1,11 +1,11 @@
 //! Processes that get their certificates from elsewhere than this machine's own authority.
 
 use crate::discovery::{ADA, agent, eventually};
-use crate::given::{FREE_PORTS, address, http, weft};
+use crate::given::{FREE_PORTS, address, http, weft_in_parts};
 
 #[test]
 fn processes_that_share_nothing_but_consul_trust_each_other_and_tell_when_it_renews_no_certificate() {
-    let (given, mut agent) = (weft(), agent());
+    let (given, mut agent) = (weft_in_parts(), agent());
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let agent_address = format!("127.0.0.1:{}", agent.http().unwrap().port().unwrap());
     // The agent elects itself before it makes its authority.
@@ -34,7 +34,7 @@ fn processes_that_share_nothing_but_consul_trust_each_other_and_tell_when_it_ren
 
 #[test]
 fn certificates_that_nobody_gives_end_the_start() {
-    let given = weft();
+    let given = weft_in_parts();
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let serve = |setting| given.run(&[&["serve", "auth"][..], &FREE_PORTS, &["--set", setting]].concat());
     let nowhere = serve("mesh.certificates_from=consul");

@@ -7,7 +7,7 @@ use std::{
 
 use weft_test_consul::Agent;
 
-use crate::given::{FREE_PORTS, Given, Started, address, http, weft};
+use crate::given::{FREE_PORTS, Given, Started, address, http, weft_in_parts};
 
 pub(crate) const ADA: &str = r#"{"email": "ada@example.com", "password": "correct horse"}"#;
 const LOGIN: &str = "/api/v1/auth/login";
@@ -60,7 +60,7 @@ pub(crate) fn eventually(ask: impl Fn() -> (u16, String), is_it: impl Fn(&(u16, 
 
 #[test]
 fn a_domain_is_found_where_it_registered_moves_and_stays_known_while_consul_is_gone() {
-    let (given, mut agent) = (weft(), agent());
+    let (given, mut agent) = (weft_in_parts(), agent());
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let mut edge = serve(&given, &agent, "edge");
     let addresses = edge.addresses();
@@ -89,7 +89,7 @@ fn a_domain_is_found_where_it_registered_moves_and_stays_known_while_consul_is_g
 
 #[test]
 fn a_domain_is_found_by_its_name() {
-    let (given, agent) = (weft(), agent());
+    let (given, agent) = (weft_in_parts(), agent());
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let mut auth = serve(&given, &agent, "auth");
     let port = address(&auth.addresses(), "auth").rsplit_once(':').unwrap().1.to_owned();
@@ -104,7 +104,7 @@ fn a_domain_is_found_by_its_name() {
 
 #[test]
 fn a_domain_starts_before_those_that_it_calls() {
-    let (given, agent) = (weft(), agent());
+    let (given, agent) = (weft_in_parts(), agent());
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let mut orders = serve(&given, &agent, "orders");
     assert_eq!(orders.addresses().len(), 2, "orders, admin");
@@ -113,7 +113,7 @@ fn a_domain_starts_before_those_that_it_calls() {
 
 #[test]
 fn settings_that_cannot_work_end_the_start() {
-    let given = weft();
+    let given = weft_in_parts();
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let words = [&["serve", "auth"][..], &FREE_PORTS, &["--set", "consul.address=https://127.0.0.1:1"]].concat();
     let refused = given.run(&words);

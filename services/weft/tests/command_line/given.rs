@@ -12,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Free ports for everything, so that tests do not meet each other.
-pub(crate) const FREE_PORTS: [&str; 10] = [
+pub(crate) const FREE_PORTS: [&str; 12] = [
     "--set",
     "edge.port=0",
     "--set",
@@ -23,6 +23,8 @@ pub(crate) const FREE_PORTS: [&str; 10] = [
     "mesh.ports.catalog=0",
     "--set",
     "mesh.ports.orders=0",
+    "--set",
+    "mesh.ports.events=0",
 ];
 
 /// A folder and the binary in it.
@@ -40,6 +42,14 @@ pub(crate) struct Ended {
 
 pub(crate) fn weft() -> Given {
     Given { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+}
+
+/// The same, for domains in several processes: a Redis of this test process carries events between them.
+pub(crate) fn weft_in_parts() -> Given {
+    match weft_test_redis::address() {
+        Ok(address) => weft().variable("WEFT_EVENTS_URL", &address),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 impl Given {

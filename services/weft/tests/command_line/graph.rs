@@ -43,7 +43,7 @@ fn tcp(port: u16) -> Value {
 #[test]
 fn the_text_has_a_line_for_each_caller_and_callee() {
     let told = rows(&graph(&[]));
-    let callers = ["edge auth all", "edge catalog all", "edge orders all", "orders catalog all"];
+    let callers = ["edge auth all", "edge catalog all", "edge orders all", "edge events all", "orders catalog all"];
     assert_eq!(told, [&["CALLER MAY CALL METHODS"], &callers[..]].concat());
 }
 
@@ -70,10 +70,12 @@ fn the_flowchart_is_mermaid() {
     domain_auth["auth"]
     domain_catalog["catalog"]
     domain_edge["edge"]
+    domain_events["events"]
     domain_orders["orders"]
     domain_re_ports["re-ports"]
     domain_edge --> domain_catalog
     domain_edge --> domain_orders
+    domain_edge --> domain_events
     domain_orders --> domain_catalog
     domain_re_ports -->|1 of 4| domain_orders
 "#;
@@ -87,7 +89,7 @@ fn every_pod_is_closed_but_to_its_callers_and_to_monitoring() {
         assert_eq!((&policy["apiVersion"], &policy["kind"]), (&"networking.k8s.io/v1".into(), &"NetworkPolicy".into()));
         assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress", "Egress"]), "{policy}");
     }
-    assert_eq!(policies.len(), 5, "all pods, the edge and three domains");
+    assert_eq!(policies.len(), 6, "all pods, the edge and four domains");
     let all = json!({
         "podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "weft"}},
         "policyTypes": ["Ingress", "Egress"],
@@ -109,7 +111,7 @@ fn every_pod_is_closed_but_to_its_callers_and_to_monitoring() {
     assert_eq!(orders["egress"], json!([{"to": [pods("catalog")], "ports": [tcp(8090)]}, names]));
     let edge = named(&policies, "weft-edge");
     assert_eq!(edge["ingress"], json!([{"ports": [tcp(8080)]}, monitoring]));
-    assert_eq!(edge["egress"].as_array().unwrap().len(), 4, "three domains and name servers: {edge}");
+    assert_eq!(edge["egress"].as_array().unwrap().len(), 5, "four domains and name servers: {edge}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod certificates;
 mod chart;
 mod discovery;
 mod doctor;
+mod events;
 mod given;
 mod graph;
 mod metrics;

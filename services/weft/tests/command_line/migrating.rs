@@ -1,6 +1,6 @@
 //! Migrations as a step of their own.
 
-use crate::given::{FREE_PORTS, Given, address, http, weft};
+use crate::given::{FREE_PORTS, Given, address, http, weft, weft_in_parts};
 
 #[test]
 fn on_sqlite_what_is_pending_is_told_then_applied_and_then_no_longer_pending() {
@@ -33,7 +33,7 @@ fn is_told_then_applied(given: &Given) {
 
 #[test]
 fn serve_refuses_a_database_that_lacks_migrations_and_takes_it_with_them() {
-    let given = weft();
+    let given = weft_in_parts();
     let words = [&["serve", "auth", "edge"][..], &FREE_PORTS].concat();
     let refused = given.run(&words);
     assert_eq!(refused.code, Some(1));

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::given::{FREE_PORTS, weft};
+use crate::given::{FREE_PORTS, weft, weft_in_parts};
 
 const USAGE: Option<i32> = Some(64);
 const CONFIG: Option<i32> = Some(78);
@@ -13,7 +13,7 @@ fn a_wrong_command_line_is_refused() {
         (&["upp"][..], "'upp'"),
         (&["up", "--fast"], "'--fast'"),
         (&["serve"], "<DOMAIN>"),
-        (&["serve", "ordrs"], "no domain \"ordrs\" in this binary, which has auth, catalog, orders, edge"),
+        (&["serve", "ordrs"], "no domain \"ordrs\" in this binary, which has auth, catalog, orders, events, edge"),
         (&["up", "--set", "edge.port"], "PATH=VALUE"),
     ] {
         let ended = weft().run(words);
@@ -72,7 +72,7 @@ fn a_database_that_cannot_be_reached_is_named_without_its_password() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("postgres://ada:hunter2@{gone}/shop");
     for words in [&["up"][..], &["serve", "catalog"], &["migrate"], &["migrate", "--check"]] {
-        let ended = weft().variable("DATABASE_URL", &url).run(&[words, &FREE_PORTS].concat());
+        let ended = weft_in_parts().variable("DATABASE_URL", &url).run(&[words, &FREE_PORTS].concat());
         assert_eq!(ended.code, Some(1), "{words:?}: {}", ended.stderr);
         assert!(ended.sentence().contains(&gone.to_string()) && !ended.stderr.contains("hunter2"), "{words:?}: {}", ended.stderr);
     }
@@ -80,9 +80,16 @@ fn a_database_that_cannot_be_reached_is_named_without_its_password() {
 
 #[test]
 fn a_domain_that_is_called_must_be_here_or_be_found() {
-    let ended = weft().run(&["serve", "orders"]);
+    let ended = weft_in_parts().run(&["serve", "orders"]);
     assert_eq!(ended.code, CONFIG, "{}", ended.stderr);
     assert!(ended.sentence().contains("orders calls catalog") && ended.sentence().contains("mesh.upstreams.catalog"));
+}
+
+#[test]
+fn events_that_would_leave_the_process_need_a_carrier() {
+    let ended = weft().run(&[&["serve", "auth"][..], &FREE_PORTS].concat());
+    assert_eq!(ended.code, CONFIG, "{}", ended.stderr);
+    assert!(ended.sentence().contains("from auth to events") && ended.sentence().contains("set events.url"), "{}", ended.stderr);
 }
 
 #[test]

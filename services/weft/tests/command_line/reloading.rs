@@ -6,7 +6,7 @@ use weft_test_postgres::Guarded;
 
 use crate::{
     discovery::{agent, eventually},
-    given::{FREE_PORTS, Given, Started, address, http, weft},
+    given::{FREE_PORTS, Given, Started, address, http, weft, weft_in_parts},
 };
 
 const REFUSED: &str = "a new configuration was refused";
@@ -25,7 +25,7 @@ fn shows(admin: &str, path: &str, line: &str) {
 
 #[test]
 fn a_file_that_changes_is_taken_and_one_with_a_mistake_is_refused_by_name() {
-    let given = weft().file("[log]\nlevel = \"info\"\n");
+    let given = weft_in_parts().file("[log]\nlevel = \"info\"\n");
     let (mut process, admin) = serve(&given, &[]);
     shows(&admin, "/config", "# generation 1");
     shows(&admin, "/metrics", "weft_config_generation 1");
@@ -95,7 +95,7 @@ fn put(agent: &weft_test_consul::Agent, key: &str, text: &str) {
 
 #[test]
 fn settings_in_consul_win_over_the_file_and_stay_while_it_is_gone() {
-    let (given, mut agent) = (weft().file("[limits]\nfactor = 2\n"), agent());
+    let (given, mut agent) = (weft_in_parts().file("[limits]\nfactor = 2\n"), agent());
     put(&agent, "weft/config", "[limits]\nfactor = 3\n");
     let consul = format!("consul.address={}", agent.http().unwrap());
     let (mut process, admin) = serve(&given, &["--set", &consul, "--set", "consul.config_key=weft/config"]);

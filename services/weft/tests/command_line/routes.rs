@@ -9,12 +9,13 @@ use serde_json::Value;
 use weft_call::{Contract, Declares};
 use weft_contracts_auth::AuthContract;
 use weft_contracts_catalog::CatalogContract;
+use weft_contracts_events::EventsContract;
 use weft_contracts_orders::OrdersContract;
 
 use crate::given::weft;
 
-fn contracts() -> [&'static Contract; 3] {
-    [AuthContract::CONTRACT, CatalogContract::CONTRACT, OrdersContract::CONTRACT]
+fn contracts() -> [&'static Contract; 4] {
+    [AuthContract::CONTRACT, CatalogContract::CONTRACT, OrdersContract::CONTRACT, EventsContract::CONTRACT]
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Everything in one process, from an empty folder to a signal; and domains in two.
 
-use crate::given::{FREE_PORTS, address, http, weft};
+use crate::given::{FREE_PORTS, address, http, weft, weft_in_parts};
 
 const ADA: &str = r#"{"email": "ada@example.com", "password": "correct horse"}"#;
 
@@ -12,7 +12,7 @@ fn up_serves_from_an_empty_folder_keeps_what_it_is_told_and_drains_on_sigterm() 
     let addresses = first.addresses();
     let edge = address(&addresses, "edge");
     let welcome = first.stdout_to(" routes");
-    for part in [edge, "auth", "catalog", "orders", "curl --json", "grpcurl -plaintext"] {
+    for part in [edge, "auth", "catalog", "orders", "events", "curl --json", "grpcurl -plaintext"] {
         assert!(welcome.contains(part), "{part}: {welcome}");
     }
     let (status, body) = http(edge, "POST", "/api/v1/auth/register", ADA);
@@ -63,7 +63,7 @@ fn an_operator_sees_what_runs_changes_the_log_and_lets_it_drain() {
 
 #[test]
 fn a_domain_in_another_process_is_called_where_the_configuration_says_it_is() {
-    let given = weft();
+    let given = weft_in_parts();
     assert_eq!(given.run(&["migrate"]).code, Some(0));
     let mut auth = given.start(&[&["serve", "auth"][..], &FREE_PORTS].concat());
     let upstream = format!("mesh.upstreams.auth={}", address(&auth.addresses(), "auth"));

@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use prost::Message;
+use secrecy::ExposeSecret;
 use weft_contracts_catalog::{CatalogClient, CreateProductRequest, Product, ProductCreated, Variant};
 use weft_contracts_events::{EventsClient, SubscribeRequest, SubscribeResponse};
+use weft_contracts_orders::{CreateOrderRequest, OrderedVariant, OrdersClient};
 use weft_contracts_type::Money;
-use weft_mesh::{Clock, Code, Error, Streaming};
+use weft_mesh::{
+    CallBuilder, Clock, Code, Error, Scope, Streaming, Subject,
+    store::{Databases, Settings, Store},
+};
 use weft_testkit::{Backend, Caller, Mesh, on_both};
 
 on_both!(
@@ -16,6 +21,7 @@ on_both!(
     nobody_sees_another_tenant_or_what_the_contract_does_not_permit,
     what_cannot_be_asked_for_is_refused,
     what_is_older_than_the_retention_is_forgotten,
+    what_tells_of_a_person_who_is_erased_is_forgotten,
 );
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -110,4 +116,45 @@ async fn what_is_older_than_the_retention_is_forgotten(backend: Backend) {
     let new = sell(&mesh, &staff, "new").await;
     let seen = next(&mut events).await;
     assert!(seen.key == new.id && seen.position > old.position, "{seen:?}");
+}
+
+/// The domain's own store, beside the mesh.
+async fn store(mesh: &Mesh) -> Store {
+    let config = mesh.running().config();
+    let settings = match &config.database.url {
+        Some(url) => Settings::postgres(url.expose_secret().to_owned().into()),
+        None => Settings::sqlite(&config.data_dir),
+    };
+    Databases::open(&settings).await.unwrap().store(weft_events_domain::domain().schema()).await.unwrap()
+}
+
+async fn what_tells_of_a_person_who_is_erased_is_forgotten(backend: Backend) {
+    let mesh = open(backend).await;
+    let tenant = mesh.tenant();
+    let (staff, ada, bob) = (mesh.user(tenant, "staff"), mesh.user(tenant, "customer"), mesh.user(tenant, "customer"));
+    let product = sell(&mesh, &staff, "sold").await;
+    let mut ordered = Vec::new();
+    for (customer, key) in [(&ada, "ada"), (&bob, "bob")] {
+        let line = OrderedVariant { variant_id: product.variants[0].id.clone(), quantity: 1 };
+        let request = CreateOrderRequest { lines: vec![line], note: String::new() };
+        let order = mesh.client::<OrdersClient>().create_order(&customer.key(key), request).await.unwrap();
+        ordered.push(order.into_message());
+    }
+    let seen = async || {
+        let mut all = follow(&mesh, &staff, &["events.order.*"], Some(0)).await.unwrap();
+        let mut keys = vec![next(&mut all).await.key];
+        while let Ok(event) = tokio::time::timeout(Duration::from_millis(500), all.next()).await {
+            keys.push(event.unwrap().unwrap().key);
+        }
+        keys.sort();
+        keys
+    };
+    let until_both = async { while seen().await.len() < 2 {} };
+    tokio::time::timeout(LIMIT, until_both).await.expect("both orders are told of");
+
+    let mut parts = CallBuilder::new(Clock::system());
+    parts.scope = Scope::System("a test erases a person");
+    let subject = Subject { tenant, user: ada.id() };
+    weft_events_domain::domain().erase(&store(&mesh).await, &parts.build(), subject).await.unwrap();
+    assert_eq!(seen().await, [ordered[1].id.clone()], "ada's order is told of no more");
 }
