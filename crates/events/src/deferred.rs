@@ -172,10 +172,11 @@ fn pause(attempts: i64) -> TimeDelta {
     TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX)
 }
 
-/// What operators are told: the error and its cause, which stays in the domain's own database.
+/// What operators are told: the error and its causes, which stay in the domain's own database.
 fn text(error: &Error) -> String {
-    let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
-    format!("{error}{cause}").replace('\0', " ").chars().take(ERROR_LIMIT).collect()
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let told: Vec<_> = [error.to_string()].into_iter().chain(causes.map(ToString::to_string)).collect();
+    told.join(": ").replace('\0', " ").chars().take(ERROR_LIMIT).collect()
 }
 
 /// The events that are parked, at most `limit`. The call is in a system scope.
