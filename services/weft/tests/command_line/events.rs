@@ -18,7 +18,7 @@ use crate::{
     given::{FREE_PORTS, Given, Started, address, http, weft},
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A running weft, and where its edge is.
 struct Shop {

@@ -27,7 +27,7 @@ async fn ask(connection: &mut PgConnection, role: &str, table: &Table, tenant: &
     sqlx::raw_sql("ROLLBACK").execute(connection).await.unwrap();
     match outcome {
         Ok(count) => Some(count),
-        Err(error) if error.as_database_error().and_then(|error| error.code()).as_deref() == Some(FORBIDDEN) => None,
+        Err(error) if error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some(FORBIDDEN) => None,
         Err(error) => panic!("{text}: {error}"),
     }
 }
