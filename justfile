@@ -73,6 +73,7 @@ proof:
     bash build-support/scenarios/mesh.sh whole --kills 30
     bash build-support/scenarios/mesh.sh sabotage
     bash build-support/scenarios/fences.sh
+    bash build-support/scenarios/rest-api.sh 600
     WEFT_HOSTILE_SECONDS=20 cargo test --locked --release -p weft-edge --test hostile -- --nocapture --test-threads 1
 
 # Write the table of domains that the chart is looped over.
@@ -82,6 +83,10 @@ chart-domains:
 # Write Grafana's dashboards, which the chart carries, from what the binary says of its contracts.
 dashboards:
     cargo run --locked --quiet -- routes --json | python3 build-support/observability/dashboards.py k8s/chart/weft/dashboards
+
+# Write the reference of the REST API from what the binary says of its contracts.
+api-reference:
+    cargo run --locked --quiet -- openapi --markdown > docs/api.md
 
 # Write plain manifests of the chart, for those without Helm: `just manifests domains` for a Deployment a domain.
 manifests form="one":

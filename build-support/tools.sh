@@ -3,7 +3,8 @@
 #
 #   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny connectconformance consul curl envoy grpcio
 #                                           grpcio-reflection grpcurl hadolint helm jq just kafka nats postgresql
-#                                           prometheus python3-yaml rabbitmq redis shellcheck systemd
+#                                           prometheus python3-yaml rabbitmq redis schemathesis shellcheck
+#                                           systemd
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -123,6 +124,25 @@ tools_install_grpcio() {
         >"$partial/bin/grpcio"
     chmod +x "$partial/bin/grpcio"
     tools_place grpcio "$GRPCIO_VERSION"
+}
+
+# With what judges an OpenAPI document by the meta-schema of OpenAPI.
+tools_install_schemathesis() {
+    tools_have schemathesis "$SCHEMATHESIS_VERSION" && return
+    tools_need python3 "schemathesis $SCHEMATHESIS_VERSION" || return
+    local partial="$tools_folder/schemathesis-$SCHEMATHESIS_VERSION.partial" program
+    echo "tools: installing schemathesis $SCHEMATHESIS_VERSION"
+    python3 -m pip install --quiet --root-user-action ignore --target "$partial/lib" \
+        "schemathesis==$SCHEMATHESIS_VERSION" "openapi-spec-validator==$OPENAPI_SPEC_VALIDATOR_VERSION" || return
+    mkdir -p "$partial/bin"
+    for program in schemathesis openapi-spec-validator; do
+        # shellcheck disable=SC2016 # for the program that is written
+        printf '#!/bin/sh\nPYTHONPATH="%s/lib:$PYTHONPATH" exec python3 "%s/lib/bin/%s" "$@"\n' \
+            "$tools_folder/schemathesis-$SCHEMATHESIS_VERSION" "$tools_folder/schemathesis-$SCHEMATHESIS_VERSION" \
+            "$program" >"$partial/bin/$program"
+        chmod +x "$partial/bin/$program"
+    done
+    tools_place schemathesis "$SCHEMATHESIS_VERSION"
 }
 
 tools_install_envoy() {

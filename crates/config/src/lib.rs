@@ -63,7 +63,7 @@ pub use section::consul::Consul;
 pub use section::database::Database;
 pub use section::dns::Dns;
 pub use section::domains::Domains;
-pub use section::edge::Edge;
+pub use section::edge::{Edge, Reference};
 pub use section::events::Events;
 pub use section::jobs::Jobs;
 pub use section::limits::{Factor, Limits};

@@ -61,5 +61,5 @@ pub use request::{JsonStream, RequestBuilder, RequestError, RequestOptions};
 pub use response::ResponseBody;
 pub use router::{Binding, Match, RouteError, Router, RouterError};
 pub use schema::{HttpRule, MessageId, Method, Schema, SchemaError};
-pub use template::TemplateError;
+pub use template::{Segment, Template, TemplateError, Variable};
 pub use wire_to_json::wire_to_json;

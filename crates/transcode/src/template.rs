@@ -43,15 +43,18 @@ pub enum TemplateError {
 
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template {
-    pub(crate) segments: Vec<Segment>,
-    pub(crate) verb: Option<String>,
-    pub(crate) variables: Vec<Variable>,
+pub struct Template {
+    /// What the segments of a path must be; those of variables are among them.
+    pub segments: Vec<Segment>,
+    /// `cancel` of `/orders/{id}:cancel`.
+    pub verb: Option<String>,
+    /// The fields that the path fills, from left to right.
+    pub variables: Vec<Variable>,
 }
 
 /// What a segment of a path must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Segment {
+pub enum Segment {
     /// This text.
     Literal(String),
     /// One segment of any text: `*`.
@@ -62,18 +65,20 @@ pub(crate) enum Segment {
 
 /// A field that takes part of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Variable {
+pub struct Variable {
     /// `a.b` as written.
-    pub(crate) field: String,
-    /// Its segments in the template: from, to.
-    pub(crate) from: usize,
-    pub(crate) to: usize,
+    pub field: String,
+    /// Its first segment among those of the template.
+    pub from: usize,
+    /// The segment behind its last.
+    pub to: usize,
     /// It takes more than one segment, so an escaped slash stays escaped in it.
-    pub(crate) multi: bool,
+    pub multi: bool,
 }
 
 impl Template {
-    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
+    /// Reads a template.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let rest = text.strip_prefix('/').ok_or(TemplateError::NoSlash)?;
         let (rest, verb) = split_verb(rest)?;
         let mut template = Self { segments: Vec::new(), verb, variables: Vec::new() };

@@ -249,6 +249,16 @@ fn other_methods_of_a_path_are_named() {
 }
 
 #[test]
+fn the_path_of_a_custom_method_is_nobody_s_id() {
+    let schema = service(&[("GET", "/orders/{id}"), ("POST", "/orders/{id}:cancel")]);
+    let router = Router::build(&schema).unwrap();
+    assert_eq!(find(&schema, &router, "POST", "/orders/7:cancel"), "M1 id=7");
+    assert_eq!(find(&schema, &router, "GET", "/orders/7:other"), "M0 id=7:other");
+    let allowed = vec!["POST".to_owned()];
+    assert_eq!(router.find("GET", "/orders/7:cancel").unwrap_err(), RouteError::MethodNotAllowed { allowed });
+}
+
+#[test]
 fn two_methods_on_one_route_are_refused_with_both_names() {
     for (a, b) in [("/a/{x}", "/a/{y}"), ("/a/*", "/a/{id}"), ("/{x=**}", "/**"), ("/a:v", "/a:v"), ("/{x=a/*}/b", "/a/{y}/b")] {
         let error = Router::build(&service(&[("GET", a), ("GET", b)])).unwrap_err();

@@ -51,6 +51,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write the OpenAPI document of the REST API, for programs that make clients
+    Openapi {
+        /// As Markdown, for people
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Show who may call whom, by the contracts and the configuration
     Graph {
         /// How

@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     Start(#[from] StartError),
     #[error(transparent)]
     Edge(#[from] EdgeError),
+    #[error("the API cannot be described: {0}")]
+    Description(#[from] weft_openapi::OpenApiError),
     #[error("redis.url cannot be used: {0}")]
     Counters(#[from] weft_cache::CacheError),
     #[error(transparent)]

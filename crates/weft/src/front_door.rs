@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use weft_access::{AssertionSigner, EDGE};
 use weft_cache::{Counters, InProcess, Redis};
 use weft_call::Contract;
-use weft_config::Config;
+use weft_config::{Config, Reference};
 use weft_edge::{Edge, EdgeError, Settings, TlsFiles};
 use weft_mesh::{Running, StartError};
 use weft_transport::TransportError;
@@ -57,6 +57,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
         max_streams: edge.max_streams,
         max_resets: edge.max_resets.get(),
         trusted_proxies: edge.trusted_proxies.clone(),
+        reference: edge.reference == Reference::On,
         cors_origins: edge.cors_origins.clone(),
         ..Settings::default()
     })

@@ -32,6 +32,7 @@ mod arguments;
 mod backup;
 mod certificates;
 mod configure;
+mod describe;
 mod doctor;
 mod erase;
 mod events;

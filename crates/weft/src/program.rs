@@ -8,7 +8,7 @@ use weft_mesh::Domain;
 use crate::{
     alone,
     arguments::{self, Arguments, Asked, Certificates, Command, New},
-    backup, certificates, configure, doctor, erase, events,
+    backup, certificates, configure, describe, doctor, erase, events,
     failure::Failure,
     graph, migrate, new, process,
     routes::{self, Form},
@@ -25,6 +25,7 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
     match command {
         Command::New { what: New::Domain { name, path, weft } } => new::domain(&name, path, weft, out),
         Command::Routes { json } => routes::show(&domains, Form::of_stdout(json), out),
+        Command::Openapi { markdown } => describe::show(&domains, markdown, out),
         Command::Graph { format } => {
             let config = configure::load(&settings, &domains)?.loaded.config;
             graph::show(&domains, &config, format, out)

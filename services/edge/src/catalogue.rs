@@ -3,7 +3,10 @@
 //! Whatever is wrong with them is found while the catalogue is made, so one that exists can be served. A request holds
 //! on to the catalogue that it began with; a newer one is for the requests that come after it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::OnceLock,
+};
 
 use http::Method;
 use weft_call::{Contract, Error, FieldViolation, MeshReason, MethodContract};
@@ -11,6 +14,7 @@ use weft_transcode::{Match, RouteError, Router, Schema};
 
 use crate::{
     error::{EdgeError, Failure},
+    reference,
     rest::Rules,
     schema::Policies,
 };
@@ -23,6 +27,19 @@ pub(crate) struct Catalogue {
     /// The methods that are served, by their places in the schema.
     methods: Vec<Option<Served>>,
     by_path: HashMap<&'static str, usize>,
+    described: Described,
+    document: OnceLock<Result<reference::Json, String>>,
+}
+
+/// What a catalogue was made from.
+#[derive(Debug)]
+pub(crate) enum Described {
+    Contracts(Vec<&'static Contract>),
+    Descriptors {
+        set: Vec<u8>,
+        /// Those of its services that are served, if not all are.
+        services: Option<BTreeSet<String>>,
+    },
 }
 
 /// A method that is served.
@@ -49,7 +66,8 @@ impl Catalogue {
         // What only workloads may call is not served to strangers at all.
         let policies: HashMap<_, _> =
             methods.filter(|method| method.serves_users()).map(|method| (method.path, method)).collect();
-        let catalogue = Self::new(schema, |_, method| Ok(policies.get(method.grpc_path().as_str()).copied()))?;
+        let described = Described::Contracts(contracts.to_vec());
+        let catalogue = Self::new(schema, described, |_, method| Ok(policies.get(method.grpc_path().as_str()).copied()))?;
         match policies.keys().find(|path| !catalogue.by_path.contains_key(*path)) {
             Some(path) => Err(EdgeError::Missing { method: path }),
             None => Ok(catalogue),
@@ -63,7 +81,8 @@ impl Catalogue {
         policies: &mut Policies,
     ) -> Result<Self, EdgeError> {
         let schema = Schema::from_descriptor_set(set)?;
-        let catalogue = Self::new(schema, |schema, method| {
+        let described = Described::Descriptors { set: set.to_vec(), services: services.cloned() };
+        let catalogue = Self::new(schema, described, |schema, method| {
             let is_served = services.is_none_or(|services| services.contains(&method.service));
             is_served.then(|| policies.of(schema, method)).transpose().map_err(EdgeError::from)
         })?;
@@ -72,6 +91,7 @@ impl Catalogue {
 
     fn new(
         schema: Schema,
+        described: Described,
         mut policy: impl FnMut(&Schema, &weft_transcode::Method) -> Result<Option<&'static MethodContract>, EdgeError>,
     ) -> Result<Self, EdgeError> {
         let served = |method: &weft_transcode::Method| {
@@ -82,12 +102,17 @@ impl Catalogue {
         let router = Router::build_for(&schema, |index| methods[index].is_some())?;
         let places = methods.iter().enumerate();
         let by_path = places.filter_map(|(index, served)| Some((served.as_ref()?.contract.path, index))).collect();
-        Ok(Self { schema, router, methods, by_path })
+        Ok(Self { schema, router, methods, by_path, described, document: OnceLock::new() })
     }
 
     /// How many methods are served.
     pub(crate) fn count(&self) -> usize {
         self.by_path.len()
+    }
+
+    /// The description of what is served, made when it is first asked for; or why there is none.
+    pub(crate) fn document(&self) -> Result<reference::Json, String> {
+        self.document.get_or_init(|| reference::describe(&self.described).map_err(|error| error.to_string())).clone()
     }
 
     /// The method of a gRPC path.

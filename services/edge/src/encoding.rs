@@ -61,6 +61,12 @@ impl Encoding {
         }
     }
 
+    /// Whether the client takes answers that are packed so.
+    pub(crate) fn is_taken(self, asked: &HeaderMap) -> bool {
+        let accepted = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        accepted.flat_map(|value| value.split(',')).any(|range| Self::for_answer(range) == Some(self))
+    }
+
     /// How the client likes an answer to be packed; the smallest of what it likes equally.
     pub(crate) fn for_answer(accepted: &str) -> Option<Self> {
         // Qualities have three digits (RFC 9110 section 12.4.2), so whole thousandths compare exactly.

@@ -27,7 +27,7 @@ use crate::{
     proxies::Proxies,
     rate_limits::RateLimits,
     record::Observation,
-    request_limits, rest,
+    reference, request_limits, rest,
     settings::Settings,
     websocket,
 };
@@ -113,6 +113,12 @@ impl Front {
         if grpc_web::is_spoken(&request) && request.method() != Method::OPTIONS {
             return grpc_web::answer(self, &catalogue, observation, request).await;
         }
+        let accepted = request.headers().get(header::ACCEPT_ENCODING).cloned();
+        if let Some(shown) = reference::at(self, &catalogue, request.uri().path()) {
+            let (parts, _) = request.into_parts();
+            let answered = reference::answer(&self.origins, catalogue, observation, &parts, shown).await;
+            return encoding::packed(answered, accepted.as_ref()).await;
+        }
         if request.method() == Method::OPTIONS
             && let Some(response) = self.options(&catalogue, request.uri().path(), request.headers())
         {
@@ -124,8 +130,7 @@ impl Front {
         if connect::is_meant(&request) {
             return connect::unknown(observation);
         }
-        let asked = request.headers().get(header::ACCEPT_ENCODING).cloned();
-        encoding::packed(rest::answer(self, catalogue, observation, request).await, asked.as_ref()).await
+        encoding::packed(rest::answer(self, catalogue, observation, request).await, accepted.as_ref()).await
     }
 
     /// The answer to OPTIONS, unless a contract has its own.

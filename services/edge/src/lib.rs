@@ -23,6 +23,7 @@
 //!   counters.
 //! - Nothing else that a client sends travels inside, save the request id, the trace, the idempotency key,
 //!   the etag and the time left.
+//! - What is served describes itself, at `/openapi.json` and `/docs`.
 //! - Every error is a `google.rpc.Status`: in JSON for REST, in trailers for gRPC.
 //!
 //! # Recovery
@@ -51,6 +52,7 @@ mod listener;
 mod proxies;
 mod rate_limits;
 mod record;
+mod reference;
 mod request_limits;
 mod rest;
 mod schema;
@@ -61,6 +63,7 @@ mod websocket;
 pub use alone::Alone;
 pub use error::EdgeError;
 pub use listener::tls::{TlsError, TlsFiles};
+pub use reference::openapi;
 pub use schema::{ReflectionError, SchemaSource, UPSTREAM};
 pub use server::{Edge, Running};
 pub use settings::Settings;

@@ -4,7 +4,7 @@
 //! events, and one that takes a stream takes an array or lines: see [`form`] and [`upload`].
 
 mod accept;
-mod conditional;
+pub(crate) mod conditional;
 mod form;
 mod media_type;
 pub(crate) mod refusal;

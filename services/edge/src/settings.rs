@@ -41,6 +41,8 @@ pub struct Settings {
     pub max_resets: u64,
     /// The networks of proxies that are believed about where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether `/openapi.json` and `/docs` describe what is served.
+    pub reference: bool,
     /// The origins whose pages may read answers; `*` for all of them.
     pub cors_origins: Vec<String>,
     /// How often an edge that stands alone looks for another schema.
@@ -70,6 +72,7 @@ impl Default for Settings {
             max_streams: 256,
             max_resets: 500,
             trusted_proxies: Vec::new(),
+            reference: true,
             cors_origins: Vec::new(),
             schema_interval: Duration::from_secs(2),
             revocation_interval: Duration::from_secs(1),

@@ -86,6 +86,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "How long requests under way may take to finish once the process is asked to stop.",
     )
     .default("10s"),
+    Setting::text("edge.reference", "on or off", "Whether /openapi.json and /docs describe what is served, to anyone.")
+        .default("on"),
     Setting::text(
         "edge.cors_origins",
         "origins such as https://shop.example with commas between them, or *",
@@ -143,9 +145,21 @@ pub struct Edge {
     /// How long requests under way may take to finish at shutdown.
     #[serde(deserialize_with = "units::duration")]
     pub drain_timeout: Duration,
+    /// Whether what is served is described.
+    pub reference: Reference,
     /// The origins whose pages may read answers; `*` for all.
     #[serde(default, deserialize_with = "origins")]
     pub cors_origins: Vec<String>,
+}
+
+/// Whether what is served is described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reference {
+    /// It is, to anyone.
+    On,
+    /// It is not.
+    Off,
 }
 
 impl Edge {

@@ -231,16 +231,16 @@ impl Router {
             if let Some(found) = self.trie.find(method, &split, &mut allowed) {
                 return self.matched(found, &split.segments);
             }
+            // The path of a custom method is no resource's, whose id would end in the verb.
+            if !allowed.is_empty() {
+                return Err(not_allowed(allowed));
+            }
         }
         let split = Split { segments, verb: "" };
         match self.trie.find(method, &split, &mut allowed) {
             Some(found) => self.matched(found, &split.segments),
             None if allowed.is_empty() => Err(RouteError::NotFound),
-            None => {
-                allowed.sort_unstable();
-                allowed.dedup();
-                Err(RouteError::MethodNotAllowed { allowed })
-            }
+            None => Err(not_allowed(allowed)),
         }
     }
 
@@ -296,6 +296,12 @@ fn bind(schema: &Schema, index: usize, method: &Method, rule: &HttpRule) -> Resu
     };
     let (input, output) = (method.input, method.output);
     Ok(Binding { index: 0, method: index, rule: rule.clone(), template, variables, body, response_body, input, output })
+}
+
+fn not_allowed(mut allowed: Vec<String>) -> RouteError {
+    allowed.sort_unstable();
+    allowed.dedup();
+    RouteError::MethodNotAllowed { allowed }
 }
 
 /// The fields that `a.b.c` leads through: messages first, then anything.

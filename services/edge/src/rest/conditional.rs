@@ -16,13 +16,13 @@ pub(super) enum Wanted {
 }
 
 /// An etag of these bytes.
-pub(super) fn etag(bytes: &[u8]) -> Option<HeaderValue> {
+pub(crate) fn etag(bytes: &[u8]) -> Option<HeaderValue> {
     let digest = Sha256::digest(bytes);
     HeaderValue::try_from(format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest[..16]))).ok()
 }
 
 /// Whether the client has what is answered (`If-None-Match`).
-pub(super) fn is_known(asked: &HeaderMap, answered: &HeaderMap) -> bool {
+pub(crate) fn is_known(asked: &HeaderMap, answered: &HeaderMap) -> bool {
     let Some(etag) = answered.get(header::ETAG).and_then(|etag| etag.to_str().ok()) else { return false };
     let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     known.flat_map(|value| value.split(',')).any(|known| known.trim() == "*" || opaque(known.trim()) == opaque(etag))

@@ -102,3 +102,26 @@ async fn an_edge_does_not_start_without_a_schema_that_can_be_used() {
     std::fs::write(&file, b"garbage").unwrap();
     assert!(matches!(begin().await, EdgeError::Schema(_)));
 }
+
+#[tokio::test]
+async fn another_schema_is_described_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let file: PathBuf = folder.path().join("schema.binpb");
+    std::fs::write(&file, SET).unwrap();
+    let edge = start(SchemaSource::File(file.clone()), server(true).await).await.unwrap();
+    let url = format!("http://{}/openapi.json", edge.local_addr);
+    let paths = async || -> serde_json::Value {
+        let document: serde_json::Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
+        document["paths"].clone()
+    };
+    assert_eq!(paths().await, json!({}), "health has no routes");
+    std::fs::write(&file, weft_edge_fixture::domain().contract().descriptor_set).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while paths().await == json!({}) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the document follows the schema");
+    assert!(paths().await["/v1/notes/{id}"]["get"]["security"].is_null(), "the server behind says who may call");
+}

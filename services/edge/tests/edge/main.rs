@@ -18,6 +18,7 @@ mod issuer;
 mod limits;
 mod own_services;
 mod rate_limits;
+mod reference;
 mod rest;
 mod shop;
 mod streams;

@@ -10,6 +10,7 @@ mod given;
 mod graph;
 mod metrics;
 mod migrating;
+mod openapi;
 mod refusals;
 mod reloading;
 mod routes;
