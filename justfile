@@ -45,11 +45,18 @@ lock:
     cargo metadata --format-version 1 > /dev/null
     cargo metadata --format-version 1 --manifest-path examples/greeter/Cargo.toml > /dev/null
 
-# Check the Dockerfile, the systemd unit, and the chart without a cluster: lint, six sets of values, callers, restrictions.
+# Check the Dockerfile, compose, the systemd unit, and the chart without a cluster: lint, six sets of values, callers, restrictions.
 lint-deployment:
     hadolint build-support/docker/Dockerfile
+    /usr/bin/python3 build-support/docker/check_compose.py
     bash build-support/cluster/chart.sh
     bash build-support/systemd/check.sh
+
+# Check what installs weft elsewhere: Ansible's tasks by its linter, Terraform's files by their format. Their providers are not fetched.
+lint-infrastructure:
+    bash build-support/tools.sh ansible tofu
+    tofu fmt -check -diff -recursive build-support/terraform
+    bash build-support/ansible/lint.sh
 
 # Every test, with the servers they need.
 test:
@@ -74,6 +81,11 @@ proof:
     bash build-support/scenarios/mesh.sh sabotage
     bash build-support/scenarios/fences.sh
     bash build-support/scenarios/rest-api.sh 600
+    just image
+    just image-previous
+    just cluster
+    just compose
+    just soak
     WEFT_HOSTILE_SECONDS=20 cargo test --locked --release -p weft-edge --test hostile -- --nocapture --test-threads 1
 
 # Write the table of domains that the chart is looped over.
@@ -97,14 +109,46 @@ clients *arguments:
     bash build-support/clients/clients.sh {{ arguments }}
 
 # Build the image and those it stands on, without an engine.
-image name="docker.io/library/weft:dev":
-    bash build-support/docker/image.sh build {{ name }}
+image name="docker.io/library/weft:dev" binary="":
+    bash build-support/tools.sh image
+    bash build-support/docker/image.sh build {{ name }} {{ binary }}
     bash build-support/docker/image.sh base docker.io/library/postgres:16
     bash build-support/docker/image.sh base docker.io/library/redis:7
 
+# Build the image of the release before, which `just cluster previous` upgrades from.
+image-previous:
+    bash build-support/tools.sh image
+    bash build-support/docker/image.sh previous
+
+# Bring compose.yaml up by podman-compose, as far as its images can be made here.
+compose:
+    bash build-support/tools.sh compose image consul curl jq
+    bash build-support/docker/compose.sh
+
+# Bring a version to the cluster of KUBECONFIG, wait until it serves, and take it back if it does not.
+deploy namespace repository version values:
+    helm upgrade weft k8s/chart/weft --install --atomic --wait --timeout 10m --namespace {{ namespace }} --create-namespace \
+        --values {{ values }} --set image.repository={{ repository }} --set image.tag={{ version }}
+    helm test weft --namespace {{ namespace }} --timeout 2m
+
+# Half an hour of load on one process, whose memory and descriptors must stay flat.
+soak seconds="1800":
+    bash build-support/load/soak.sh {{ seconds }}
+
+# Look for known weaknesses of the dependencies. Needs a network: the advisories are a repository of git.
+audit:
+    cargo deny --locked --workspace check advisories
+
+# Tell which lines the tests of one crate, or of all (`--workspace`), run. Needs a network once: cargo-llvm-cov and rustup's llvm-tools.
+coverage *packages="--workspace":
+    rustup component add llvm-tools
+    command -v cargo-llvm-cov > /dev/null || cargo install --locked cargo-llvm-cov
+    cargo llvm-cov --locked {{ packages }} --summary-only
+
 # Install the chart on a real Kubernetes of this machine, and count what is lost while pods come and go.
-cluster *forms:
-    bash build-support/cluster/prove.sh {{ forms }}
+cluster *proofs:
+    bash build-support/tools.sh cluster curl grpcurl jq
+    bash build-support/cluster/prove.sh {{ proofs }}
 
 # Drive a mixed scenario at a set rate against a running weft: `just load --url http://localhost:8080 --rate 200`.
 load *arguments:

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
-#   bash build-support/tools.sh TOOL...     TOOL: buf cargo-deny connectconformance consul curl envoy grpcio
-#                                           grpcio-reflection grpcurl hadolint helm jq just kafka nats postgresql
-#                                           prometheus python3-yaml rabbitmq redis schemathesis shellcheck
-#                                           systemd
+#   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster compose connectconformance consul curl envoy grpcio
+#                                           grpcio-reflection grpcurl hadolint helm image jq just kafka nats postgresql
+#                                           prometheus python3-yaml rabbitmq redis schemathesis shellcheck systemd tofu
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -97,6 +96,35 @@ tools_install_helm() {
     echo "tools: building helm $HELM_VERSION"
     GOBIN="$tools_folder/helm-$HELM_VERSION.partial/bin" go install "helm.sh/helm/v3/cmd/helm@v$HELM_VERSION" || return
     tools_place helm "$HELM_VERSION"
+}
+
+# A module that replaces another cannot be installed by its name: a small module of ours says the same.
+tools_install_tofu() {
+    tools_have tofu "$TOFU_VERSION" && return
+    tools_need go "tofu $TOFU_VERSION" || return
+    local partial="$tools_folder/tofu-$TOFU_VERSION.partial" module=github.com/opentofu/opentofu
+    echo "tools: building tofu $TOFU_VERSION (minutes)"
+    mkdir -p "$partial/src"
+    (
+        cd "$partial/src" || exit
+        printf 'module tofu\n\ngo 1.24.0\n\nrequire %s v%s\n' "$module" "$TOFU_VERSION" >go.mod
+        grep '^replace ' "$(go mod download -json "$module@v$TOFU_VERSION" | sed -n 's/.*"GoMod": "\(.*\)".*/\1/p')" >>go.mod
+        go build -mod=mod -ldflags '-s -w' -o "$partial/bin/tofu" "$module/cmd/tofu"
+    ) || return
+    rm -rf "$partial/src"
+    tools_place tofu "$TOFU_VERSION"
+}
+
+tools_install_ansible() {
+    tools_have ansible-lint "$ANSIBLE_LINT_VERSION" && return
+    tools_need python3 "ansible-lint $ANSIBLE_LINT_VERSION" || return
+    local partial="$tools_folder/ansible-lint-$ANSIBLE_LINT_VERSION.partial"
+    echo "tools: installing ansible-lint $ANSIBLE_LINT_VERSION"
+    python3 -m venv "$partial" || return
+    "$partial/bin/pip" install --quiet "ansible-lint==$ANSIBLE_LINT_VERSION" || return
+    # Programs in there name the folder that they were made in.
+    sed -i "s#$partial#${partial%.partial}#g" "$partial"/bin/ansible*
+    tools_place ansible-lint "$ANSIBLE_LINT_VERSION"
 }
 
 tools_install_hadolint() {
@@ -254,6 +282,36 @@ tools_install_redis() { tools_program redis-server || tools_debian redis-server;
 tools_install_python3-yaml() { /usr/bin/python3 -c 'import yaml' 2>/dev/null || tools_debian python3-yaml; }
 tools_install_systemd() { tools_program systemd-analyze || tools_debian systemd; }
 tools_install_shellcheck() { tools_program shellcheck || tools_debian shellcheck; }
+# What image.sh builds images with.
+tools_install_image() {
+    tools_program buildah || tools_debian buildah || return
+    tools_program debootstrap || tools_debian debootstrap
+}
+# An engine without a daemon, and compose for it.
+tools_install_compose() {
+    local package
+    for package in podman netavark aardvark-dns; do
+        dpkg --status "$package" >/dev/null 2>&1 || tools_debian "$package" || return
+    done
+    tools_have podman-compose "$PODMAN_COMPOSE_VERSION" && return
+    local partial="$tools_folder/podman-compose-$PODMAN_COMPOSE_VERSION.partial"
+    echo "tools: installing podman-compose $PODMAN_COMPOSE_VERSION"
+    python3 -m pip install --quiet --root-user-action ignore --target "$partial/lib" \
+        "podman-compose==$PODMAN_COMPOSE_VERSION" || return
+    mkdir -p "$partial/bin"
+    # shellcheck disable=SC2016 # for the program that is written
+    printf '#!/bin/sh\nPYTHONPATH="%s/lib" exec python3 -m podman_compose "$@"\n' "$tools_folder/podman-compose-$PODMAN_COMPOSE_VERSION" \
+        >"$partial/bin/podman-compose"
+    chmod +x "$partial/bin/podman-compose"
+    tools_place podman-compose "$PODMAN_COMPOSE_VERSION"
+}
+# What cluster.sh runs a Kubernetes on; its own programs it builds itself.
+tools_install_cluster() {
+    local package
+    for package in etcd-server containerd runc containernetworking-plugins iptables conntrack iproute2 bc; do
+        dpkg --status "$package" >/dev/null 2>&1 || tools_debian "$package" || return
+    done
+}
 # Debian keeps PostgreSQL's server programs off the PATH.
 tools_install_postgresql() { tools_program "$(tools_postgresql_bin)/initdb" || tools_debian postgresql; }
 

@@ -36,5 +36,7 @@ refused() {
 refused "must be one of 'one', 'suites', 'domains'" --set form=three
 refused "need at least 29" --set form=domains --set database.connectionLimit=20
 refused "replica" --set replica=3
+refused "backup.volume" --set backup.enabled=true
+refused "administrator/email" --set administrator.email=nobody
 
 exit "$failed"

@@ -68,6 +68,8 @@ def pod_specs(documents):
     for document in documents:
         if document["kind"] in {"Deployment", "StatefulSet", "Job"}:
             yield document["metadata"]["name"], document["spec"]["template"]["spec"]
+        if document["kind"] == "Pod":
+            yield document["metadata"]["name"], document["spec"]
         if document["kind"] == "CronJob":
             yield document["metadata"]["name"], document["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
@@ -85,12 +87,25 @@ def check_restricted(documents):
     return checked
 
 
+def check_secrets(documents):
+    """Whoever serves domains has the key of seals, and only auth learns of the first administrator."""
+    for document in documents:
+        if document["kind"] == "Deployment":
+            labels = document["spec"]["template"]["metadata"]["labels"]
+            served = {key.removeprefix("weft.dev/") for key in labels if key.startswith("weft.dev/")}
+            names = {entry["name"] for entry in document["spec"]["template"]["spec"]["containers"][0].get("env", [])}
+            assert ("WEFT_SEAL_KEY" in names) == bool(served - {"edge"}), f"{sorted(served)}: {sorted(names)}"
+            told = {name for name in names if name.startswith("WEFT_AUTH_FIRST_ADMINISTRATOR_")}
+            assert not told or "auth" in served, f"{sorted(served)} are told of the first administrator"
+
+
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         domains = json.load(file)["domains"]
     documents = [document for document in yaml.safe_load_all(sys.stdin) if document]
     pairs = check_network(documents, domains) if any(d["apiVersion"] == NETWORK and d["kind"] == "NetworkPolicy" for d in documents) else 0
     containers = check_restricted(documents)
+    check_secrets(documents)
     assert containers > 0, "no container is rendered"
     print(f"{len(documents)} objects, {containers} containers restricted, {pairs} pairs of domains as declared")
 

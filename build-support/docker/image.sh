@@ -1,21 +1,29 @@
 #!/usr/bin/env bash
 # Builds the image without an engine, by buildah, and tells its size.
 #
-#   image.sh build [NAME]       build NAME (default: docker.io/library/weft:dev) and write it to IMAGE_FOLDER
+#   image.sh build [NAME [BINARY]]  build NAME (default: docker.io/library/weft:dev) and write it to IMAGE_FOLDER; with a BINARY
+#                               that this machine has compiled already, without compiling another
+#   image.sh previous           build the image of the release before, by its commit (PREVIOUS_RELEASE), unless it is there
 #   image.sh base NAME          make a base image from Debian's packages under its usual name, unless it is there, and write it
+#   image.sh compose            make what compose.yaml stands on, of what Debian has
 #
 # Where a registry can be reached `docker build` does the same. Here base images are made from Debian's packages and the
 # Rust toolchain of this machine: what differs from the published ones is who packed the same files. Needs root, and Debian's
 # buildah and debootstrap. IMAGE_FOLDER (default: a folder of the user's cache) gets NAME as a docker-archive.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=build-support/tools.env
+source build-support/tools.env
 
 folder="${IMAGE_FOLDER:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/images}"
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 RUST_IMAGE="$(sed -n 's/^ARG RUST_IMAGE=//p' build-support/docker/Dockerfile)"
 RUNTIME_IMAGE="$(sed -n 's/^ARG RUNTIME_IMAGE=//p' build-support/docker/Dockerfile)"
 POSTGRESQL_IMAGE=docker.io/library/postgres:16
+# What compose.yaml names beside it.
 REDIS_IMAGE=docker.io/library/redis:7
+CONSUL_IMAGE="$(sed -n 's/^ *image: \(.*consul.*\)$/\1/p' build-support/docker/compose.yaml)"
+PROMETHEUS_IMAGE="$(sed -n 's/^ *image: \(.*prometheus.*\)$/\1/p' build-support/docker/compose.yaml)"
 # Pods and containers run as this user.
 NONROOT=65532
 
@@ -95,22 +103,33 @@ make_postgresql() {
     echo 'postgres:x:999:999::/var/lib/postgresql:/bin/sh' >>"$root/etc/passwd"
     mkdir -p "$root/var/lib/postgresql/data"
     chown -R 999:999 "$root/var/lib/postgresql" "$root/var/run/postgresql"
-    for tool in postgres initdb pg_ctl pg_isready psql pg_dump; do
+    for tool in postgres initdb pg_ctl pg_isready psql pg_dump pg_restore; do
         ln -sf "/usr/lib/postgresql/15/bin/$tool" "$root/usr/local/bin/$tool"
     done
     install -m 755 build-support/docker/postgresql-entrypoint.sh "$root/usr/local/bin/docker-entrypoint.sh"
 }
 
-# The server alone, which the chart starts itself.
-make_redis() {
+# make_server ROOT PACKAGE: Debian with a server, which runs as whoever the image says.
+make_server() {
     local root="$1"
-    debootstrap --variant=minbase --include=redis-server bookworm "$root" "$(debian_site)" >"$root.log" 2>&1 || {
+    debootstrap --variant=minbase --include="$2" bookworm "$root" "$(debian_site)" >"$root.log" 2>&1 || {
         tail -n 20 "$root.log" >&2
         return 1
     }
     rm -rf "$root.log" "$root"/var/cache/apt/archives/*.deb "$root"/usr/share/{doc,man,locale}
     mkdir -p "$root/data"
     chown 999:999 "$root/data"
+}
+
+# The Consul that tests use: a program and the C library.
+make_consul() {
+    local root="$1"
+    # shellcheck source=build-support/tools.sh
+    source build-support/tools.sh
+    tools_install consul >/dev/null
+    make_runtime "$root"
+    mkdir -p "$root/usr/bin" "$root/consul/data"
+    cp -L "$(command -v consul)" "$root/usr/bin/consul"
 }
 
 base() {
@@ -131,8 +150,16 @@ base() {
         commit "$name" "$root" --user 999:999 --entrypoint '["/usr/local/bin/docker-entrypoint.sh"]' --port 5432
         ;;
     "$REDIS_IMAGE")
-        make_redis "$root"
-        commit "$name" "$root" --user 999:999 --entrypoint '["/usr/bin/redis-server"]' --port 6379
+        make_server "$root" redis-server
+        commit "$name" "$root" --user 999:999 --port 6379
+        ;;
+    "$CONSUL_IMAGE")
+        make_consul "$root"
+        commit "$name" "$root" --env PATH=/usr/bin --entrypoint '["/usr/bin/consul"]' --port 8500
+        ;;
+    "$PROMETHEUS_IMAGE")
+        make_server "$root" prometheus
+        commit "$name" "$root" --entrypoint '["/usr/bin/prometheus"]' --port 9090
         ;;
     *)
         echo "image: no recipe for $name" >&2
@@ -154,11 +181,15 @@ archive() {
 }
 
 build() {
-    local name="$1" file size
+    local name="$1" binary="${2:-}" file size given=()
+    if [[ -n "$binary" ]]; then
+        [[ -x "$binary" ]] || { echo "image: there is no program $binary" >&2; exit 1; }
+        given=(--volume "$(realpath "$binary"):/given/weft:ro")
+    fi
     base "$RUST_IMAGE"
     base "$RUNTIME_IMAGE"
     mkdir -p "$folder"
-    buildah bud --quiet --pull-never --layers=false --file build-support/docker/Dockerfile --tag "$name" . >"$folder/build.log" 2>&1 || {
+    buildah bud --quiet --pull-never --layers=false "${given[@]}" --file build-support/docker/Dockerfile --tag "$name" . >"$folder/build.log" 2>&1 || {
         tail -n 40 "$folder/build.log" >&2
         exit 1
     }
@@ -171,14 +202,30 @@ build() {
     fi
 }
 
+# Its binary, packed as this tree packs.
+previous() {
+    local name="docker.io/library/weft:$PREVIOUS_RELEASE" tree target
+    [[ ! -f "$folder/$(tr '/:' '__' <<<"$name").tar" ]] || return 0
+    tree="$(mktemp -d /tmp/weft-previous.XXXXXX)"
+    target="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+    git archive "$PREVIOUS_RELEASE" | tar -x -C "$tree"
+    (cd "$tree" && CARGO_TARGET_DIR="$target" cargo build --locked --release --package weft-bin)
+    build "$name" "$target/release/weft"
+    rm -rf "$tree"
+}
+
 case "${1:-}" in
-build) build "${2:-docker.io/library/weft:dev}" ;;
+previous) previous ;;
+build) build "${2:-docker.io/library/weft:dev}" "${3:-}" ;;
 base)
     base "$2"
     archive "$2"
     ;;
+compose)
+    for name in "$POSTGRESQL_IMAGE" "$REDIS_IMAGE" "$CONSUL_IMAGE" "$PROMETHEUS_IMAGE"; do base "$name"; done
+    ;;
 *)
-    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit 2
     ;;
 esac

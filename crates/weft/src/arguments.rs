@@ -5,6 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, value_parser};
 
 use clap_complete::Shell;
+use url::Url;
 use uuid::Uuid;
 use weft_discovery::Endpoint;
 use weft_mesh::{TopicPattern, saga::State};
@@ -38,7 +39,7 @@ pub(crate) enum Command {
     Up,
     /// Run some of the domains
     Serve {
-        /// Names of domains; `edge` is the front door
+        /// Names of domains; `all` is every one, and `edge` the front door
         #[arg(value_name = "DOMAIN", required = true)]
         domains: Vec<String>,
     },
@@ -82,6 +83,12 @@ pub(crate) enum Command {
     },
     /// Show what running domains do: rates, errors, delays, breakers, backlogs and certificates, again and again
     Top(Top),
+    /// Ask a running weft whether it is ready, and fail if it is not: for health checks
+    Probe {
+        /// The edge to ask, as a client does, for all its domains [default: this configuration's admin port, for its process]
+        #[arg(long, value_name = "http://HOST:PORT")]
+        edge: Option<Url>,
+    },
     /// Issue and renew certificates, inside a pod of Kubernetes
     #[command(arg_required_else_help = false)]
     Certificates {

@@ -11,7 +11,7 @@ use weft_store::{StoreError, backup::BackupError};
 use weft_telemetry::TelemetryError;
 use weft_transport::TransportError;
 
-use crate::{certificates::CertificatesError, new::NewError, top::Unanswered};
+use crate::{admin_port::Unanswered, certificates::CertificatesError, new::NewError, probe::ProbeError};
 
 /// `EX_USAGE` of sysexits.
 const USAGE: u8 = 64;
@@ -59,6 +59,8 @@ pub(crate) enum Failure {
     Unwell { count: usize },
     #[error("no process tells what it does: start one, or name its admin port by --admin: {0}")]
     NoMetrics(#[source] Unanswered),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     #[error(transparent)]
     Certificates(#[from] CertificatesError),
     #[error(transparent)]

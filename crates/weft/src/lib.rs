@@ -27,6 +27,7 @@
 //! for a wrong command line, 78 for a wrong configuration (both as sysexits has them), 1 for the
 //! rest.
 
+mod admin_port;
 mod alone;
 mod arguments;
 mod backup;
@@ -41,6 +42,7 @@ mod front_door;
 mod graph;
 mod migrate;
 mod new;
+mod probe;
 mod process;
 mod program;
 mod routes;

@@ -10,7 +10,7 @@ use crate::{
     arguments::{self, Arguments, Asked, Certificates, Command, New},
     backup, certificates, configure, describe, doctor, erase, events,
     failure::Failure,
-    graph, migrate, new, process,
+    graph, migrate, new, probe, process,
     routes::{self, Form},
     sagas, serve, top,
 };
@@ -43,6 +43,10 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
         Command::Top(asked) => {
             let config = configure::load(&settings, &domains)?.loaded.config;
             top::run(&config, &asked, out)
+        }
+        Command::Probe { edge } => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            probe::run(&config, edge.as_ref())
         }
         Command::Events { what } => {
             let config = configure::load(&settings, &domains)?.loaded.config;
@@ -91,6 +95,7 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
         Command::Serve { domains: names } => {
             let configured = configure::load(&settings, &domains)?;
             let config = configured.loaded.config.clone();
+            let names = serve::meant(&domains, names);
             serve::check_names(&domains, &names)?;
             process::run(&config, &names.join(","), |log| serve::some(configured, domains, &names, log))
         }

@@ -21,6 +21,9 @@ use crate::{
     routes, welcome,
 };
 
+/// The name that stands for every domain.
+const ALL: &str = "all";
+
 /// What runs: domains, and the edge if it was asked for.
 struct Served {
     domains: Running,
@@ -82,6 +85,15 @@ fn follow(configured: Configured, names: Names, runtime: &mut Runtime, log: LogF
         }
     }));
     Ok(following)
+}
+
+/// What the names mean: `all` is every domain of this binary.
+pub(crate) fn meant(domains: &[Domain], names: Vec<String>) -> Vec<String> {
+    if !names.iter().any(|name| name == ALL) {
+        return names;
+    }
+    let others = names.into_iter().filter(|name| name != ALL && !domains.iter().any(|domain| domain.name() == name));
+    domains.iter().map(|domain| domain.name().to_owned()).chain(others).collect()
 }
 
 /// Every name is that of a domain of this binary, or of the edge.

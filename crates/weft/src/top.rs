@@ -16,12 +16,10 @@
 //! counts from zero, as it does for Prometheus. If none answers at all, that ends the command.
 
 mod metrics;
-mod process;
 mod rows;
 
 use std::{
     io::{IsTerminal, Write, stdout},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
@@ -32,15 +30,14 @@ use weft_config::Config;
 use weft_discovery::Endpoint;
 
 use crate::{
+    admin_port::{self, Unanswered},
     arguments::Top,
     failure::Failure,
-    process as threads,
+    process,
     routes::{Form, table},
 };
 use metrics::Reading;
 use rows::Row;
-
-pub(crate) use process::Unanswered;
 
 /// Erases a terminal and goes to its upper left corner (ECMA-48, ED and CUP).
 const CLEAR: &str = "\x1b[2J\x1b[H";
@@ -62,11 +59,11 @@ const HEAD: &[&str] = &[
 
 /// Draws tables until there were as many as asked for.
 pub(crate) fn run(config: &Config, asked: &Top, out: &mut impl Write) -> Result<(), Failure> {
-    threads::bare(watch(config, asked, out))?
+    process::bare(watch(config, asked, out))?
 }
 
 async fn watch(config: &Config, asked: &Top, out: &mut impl Write) -> Result<(), Failure> {
-    let processes = if asked.admin.is_empty() { vec![own(config)] } else { asked.admin.clone() };
+    let processes = if asked.admin.is_empty() { vec![admin_port::own(config)] } else { asked.admin.clone() };
     let every = Duration::from_secs(asked.every);
     let mut next = Instant::now() + every;
     let mut before = readings(&processes).await;
@@ -90,19 +87,14 @@ async fn watch(config: &Config, asked: &Top, out: &mut impl Write) -> Result<(),
     Ok(())
 }
 
-/// The admin port of a process with this configuration, on this machine.
-fn own(config: &Config) -> Endpoint {
-    let address = match config.admin.address {
-        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        address => address,
-    };
-    SocketAddr::new(address, config.admin.port).into()
+async fn read(admin: &Endpoint) -> Result<Reading, Unanswered> {
+    let text = admin_port::text(admin, "/metrics").await?;
+    Ok(Reading::parse(&text, std::time::Instant::now()))
 }
 
 /// Asks all of them at once.
 async fn readings(processes: &[Endpoint]) -> Vec<Result<Reading, Unanswered>> {
-    join_all(processes.iter().map(process::read)).await
+    join_all(processes.iter().map(read)).await
 }
 
 fn draw(

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::setting::{Setting, Shape};
@@ -19,6 +20,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
     )
     .shape(Shape::Integer)
     .otherwise("one for each core"),
+    Setting::text(
+        "auth.first_administrator_email",
+        "an email address",
+        "Whoever has this address owns a tenant from the first start on: the account is opened if there is none.",
+    ),
+    Setting::text("auth.first_administrator_password", "8 to 1024 bytes", "The password that this account is opened with.")
+        .otherwise("none; the address needs one")
+        .secret(),
+    Setting::file_of("auth.first_administrator_password_file", "auth.first_administrator_password"),
+    Setting::consul_key_of("auth.first_administrator_password_consul_key", "auth.first_administrator_password"),
 ];
 
 /// End-user tokens and passwords.
@@ -32,6 +43,12 @@ pub struct Auth {
     #[serde(deserialize_with = "units::positive_duration")]
     pub refresh_token_ttl: Duration,
     max_parallel_hashes: Option<NonZeroUsize>,
+    /// The address of the account that is there from the first start on.
+    #[serde(default)]
+    pub first_administrator_email: Option<String>,
+    /// The password that this account is opened with.
+    #[serde(default)]
+    pub first_administrator_password: Option<SecretString>,
 }
 
 impl Auth {

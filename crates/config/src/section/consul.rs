@@ -43,7 +43,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     )
     .otherwise("no settings in Consul"),
     Setting::text("consul.advertise", "an IP address or a host name", "Where others reach the domains of this process.")
-        .otherwise("mesh.listen, or where the agent is if that is every address"),
+        .otherwise(
+            "mesh.listen, or if that is every address, the one that leads to the agent (on one machine with it: the agent's)",
+        ),
     Setting::text("consul.zone", "a name", "The zone that this process runs in, told to its callers."),
     Setting::text("consul.tags", "names with commas between them", "Tags of the domains of this process in Consul."),
 ];

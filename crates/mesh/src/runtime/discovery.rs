@@ -6,12 +6,16 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    net::{UdpSocket, lookup_host},
+    task::JoinSet,
+    time::timeout,
+};
 use weft_config::Config;
 use weft_discovery::{
     Consul, ConsulSettings, Dns, DnsSettings, Endpoint, InProcess, Layered, Question, Registration, Resolver, Service, Static,
@@ -29,6 +33,8 @@ pub(crate) struct Discovery {
     resolver: Arc<dyn Resolver>,
     elsewhere: Option<Elsewhere>,
     consul: weft_config::Consul,
+    /// Where others reach this process, if it listens on every address.
+    own: Option<IpAddr>,
     registrations: Mutex<Vec<Registration>>,
 }
 
@@ -40,7 +46,11 @@ pub(crate) enum Elsewhere {
 }
 
 impl Discovery {
-    pub(crate) fn new(config: &Config, agent: Option<&ConsulSettings>) -> Result<Self, StartError> {
+    pub(crate) async fn new(config: &Config, agent: Option<&ConsulSettings>) -> Result<Self, StartError> {
+        let own = match agent.map(|agent| (agent.address.host_str(), agent.address.port_or_known_default())) {
+            Some((Some(host), Some(port))) => timeout(LOCATE_LIMIT, towards(host, port)).await.unwrap_or_default(),
+            _ => None,
+        };
         let here = Arc::new(InProcess::default());
         let stated: Arc<dyn Resolver> = Arc::new(Static::new(stated(config)));
         let elsewhere = Elsewhere::new(config, agent)?;
@@ -49,7 +59,7 @@ impl Discovery {
             None => Layered::new(vec![stated], Arc::clone(&here) as _),
         };
         let (consul, registrations) = (config.consul.clone(), Mutex::default());
-        Ok(Self { here, resolver: Arc::new(resolver), elsewhere, consul, registrations })
+        Ok(Self { here, resolver: Arc::new(resolver), elsewhere, consul, own, registrations })
     }
 
     pub(crate) fn resolver(&self) -> Arc<dyn Resolver> {
@@ -81,7 +91,7 @@ impl Discovery {
         let listening = Some(address.ip()).filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string());
         Service {
             domain: domain.to_owned(),
-            host: self.consul.advertise.clone().or(listening),
+            host: self.consul.advertise.clone().or(listening).or(self.own.map(|ip| ip.to_string())),
             port: address.port(),
             tags: self.consul.tags.clone(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -150,6 +160,16 @@ impl Elsewhere {
     }
 }
 
+/// The address of this process that leads to an agent elsewhere. An agent on this machine knows the machine's own: none then.
+async fn towards(host: &str, port: u16) -> Option<IpAddr> {
+    let agent = lookup_host((host.trim_matches(['[', ']']), port)).await.ok()?.next()?;
+    let any = if agent.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    // Over UDP a connection sends nothing; it asks for the route.
+    let socket = UdpSocket::bind(any).await.ok()?;
+    socket.connect(agent).await.ok()?;
+    socket.local_addr().ok().map(|own| own.ip()).filter(|own| !own.is_loopback())
+}
+
 fn stated(config: &Config) -> BTreeMap<String, Endpoint> {
     let endpoint = |(name, at): (&String, &weft_config::HostPort)| {
         // A URL writes an IPv6 address in brackets; a socket's address has none.
@@ -157,4 +177,17 @@ fn stated(config: &Config) -> BTreeMap<String, Endpoint> {
         (name.clone(), Endpoint::new(host.trim_matches(['[', ']']), at.port()))
     };
     config.mesh.upstreams.iter().map(endpoint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_agent_on_this_machine_knows_where_it_is_itself() {
+        for host in ["127.0.0.1", "localhost"] {
+            assert_eq!(towards(host, 8500).await, None);
+        }
+        assert_eq!(towards("nobody.invalid", 8500).await, None);
+    }
 }

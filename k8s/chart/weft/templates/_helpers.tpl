@@ -128,6 +128,33 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
+{{/* What only the containers that serve domains are told: {"root", "group"}. */}}
+{{- define "weft.ownSecrets" -}}
+{{- if not (hasKey .root.Values.secretSettings "WEFT_SEAL_KEY") }}
+- name: WEFT_SEAL_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "weft.name" .root }}-seal, key: key}}
+{{- end }}
+{{- $auth := false -}}
+{{- range .group.domains }}{{ if eq .name "auth" }}{{ $auth = true }}{{ end }}{{ end }}
+{{- with .root.Values.administrator }}
+{{- if and .email $auth }}
+{{- $secret := .existingSecret | default (printf "%s-administrator" (include "weft.name" $.root)) }}
+- name: WEFT_AUTH_FIRST_ADMINISTRATOR_EMAIL
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: email}}
+- name: WEFT_AUTH_FIRST_ADMINISTRATOR_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: password}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Secrets that belong to the records stay as long as those do, which is longer than the release. */}}
+{{- define "weft.keep" -}}
+{{- if or .Values.database.existingSecret .Values.database.trial.persistence.enabled -}}
+annotations:
+  helm.sh/resource-policy: keep
+{{- end -}}
+{{- end }}
+
 {{- define "weft.mounts" -}}
 - {name: data, mountPath: /data}
 - {name: configuration, mountPath: /etc/weft, readOnly: true}

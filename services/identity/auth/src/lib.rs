@@ -12,6 +12,7 @@ mod access_token;
 mod api_key;
 mod email;
 mod error;
+mod first_administrator;
 mod hasher;
 mod keys;
 mod news;
@@ -38,6 +39,8 @@ pub fn domain() -> Domain {
         .try_serve(|cx| {
             let auth = &cx.config().auth;
             let settings = Settings::new(auth.access_token_ttl, auth.refresh_token_ttl, auth.max_parallel_hashes());
+            let (email, password) = (auth.first_administrator_email.clone(), auth.first_administrator_password.clone());
+            let settings = settings.and_then(|settings| settings.with_first_administrator(email, password));
             let settings = settings.map_err(|error| cannot_start(&error))?;
             Auth::new(cx.store(), settings, cx.sealer()).map_err(|error| cannot_start(&error))
         })

@@ -18,6 +18,7 @@ use crate::{
     access_token::{self, Subject},
     email::EmailAddress,
     error::AuthError,
+    first_administrator::Seen,
     hasher::{Hasher, Verified},
     keys::Keys,
     news,
@@ -44,6 +45,7 @@ pub(crate) struct Auth {
     settings: Settings,
     hasher: Hasher,
     keys: Keys,
+    first_administrator: Seen,
 }
 
 /// What a refresh came to.
@@ -55,7 +57,7 @@ enum Refreshed {
 impl Auth {
     pub(crate) fn new(store: Store, settings: Settings, sealer: Option<Sealer>) -> Result<Self, PasswordError> {
         let hasher = Hasher::new(settings.max_parallel_hashes)?;
-        Ok(Self { keys: Keys::new(store.clone(), sealer), store, settings, hasher })
+        Ok(Self { keys: Keys::new(store.clone(), sealer), store, settings, hasher, first_administrator: Seen::default() })
     }
 
     /// Deletes sessions and revocations whose time is over, some at a time.
@@ -68,6 +70,12 @@ impl Auth {
     /// Makes the next signing key when it is due and forgets those that nobody needs.
     pub(crate) async fn rotate_signing_keys(&self, call: &Call) -> Result<()> {
         Ok(self.keys.rotate(call, self.settings.access_token_ttl).await?)
+    }
+
+    /// Waits until the first administrator has an account.
+    async fn ensure_first_administrator(&self, call: &Call) -> Result<(), AuthError> {
+        let open = async |call: Call, request| self.open_account(&call, request).await.map(drop);
+        self.first_administrator.ensure(self.settings.first_administrator.as_ref(), (&self.store, call), open).await
     }
 
     async fn delete_all(&self, call: &Call, statement: &'static Statement) -> Result<(), AuthError> {
@@ -238,12 +246,14 @@ impl Auth {
 
 impl contract::Auth for Auth {
     async fn register(&self, call: &Call, request: RegisterRequest) -> Result<Reply<User>> {
+        self.ensure_first_administrator(call).await?;
         let user = self.open_account(call, request).await?;
         let location = format!("/api/v1/users/{}", user.id);
         Ok(Reply::created(user, location))
     }
 
     async fn login(&self, call: &Call, request: LoginRequest) -> Result<Reply<LoginResponse>> {
+        self.ensure_first_administrator(call).await?;
         Ok(self.start_session(call, request).await?.into())
     }
 

@@ -11,6 +11,7 @@ mod graph;
 mod metrics;
 mod migrating;
 mod openapi;
+mod probing;
 mod refusals;
 mod reloading;
 mod routes;

@@ -184,3 +184,32 @@ async fn seeds_are_sealed_and_sealed_anew_when_the_key_changes() {
         assert!(matches!(stranger.keys.signing(&call).await, Err(AuthError::Seal(_))), "its key is gone");
     }
 }
+
+/// Replicas that start now, told of a first administrator with this password.
+fn started_with(replicas: &Replicas, password: &str) -> Vec<Arc<Auth>> {
+    let (email, password) = (Some("ann@example.org".to_owned()), Some(password.into()));
+    let settings = replicas.all[0].settings.clone().with_first_administrator(email, password).unwrap();
+    let replica = |_| Arc::new(Auth::new(replicas.store.clone(), settings.clone(), None).unwrap());
+    (0..4).map(replica).collect()
+}
+
+#[tokio::test]
+async fn replicas_open_the_first_administrators_account_once_and_never_change_it() {
+    for replicas in Replicas::on_both(1).await {
+        let call = replicas.call();
+        let logins = started_with(&replicas, "pass word").into_iter().map(|auth| {
+            let call = call.clone();
+            tokio::spawn(async move { auth.login(&call, login("pass word")).await.unwrap().message.user.unwrap() })
+        });
+        let mut users = Vec::new();
+        for login in logins.collect::<Vec<_>>() {
+            users.push(login.await.unwrap());
+        }
+        users.dedup();
+        assert_eq!(users.len(), 1);
+
+        let later = &started_with(&replicas, "another pass word")[0];
+        later.login(&call, login("another pass word")).await.unwrap_err();
+        assert_eq!(later.login(&call, login("pass word")).await.unwrap().message.user.as_ref(), users.first());
+    }
+}

@@ -5,6 +5,7 @@ mod accounts;
 mod api_keys;
 mod audit;
 mod erasure;
+mod first_administrator;
 mod given;
 mod passwords;
 mod roles;

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Brings compose.yaml up for real, by podman-compose: PostgreSQL, Redis, Consul, two replicas of the domains, the edge and
+# Prometheus; places the README's first order through the edge's port, and has Prometheus find every replica.
+#
+#   compose.sh       needs root, podman and podman-compose (tools.sh), and an image of weft that image.sh has built (WEFT_IMAGE)
+#
+# The rest of it (the collector, Loki, Jaeger, Grafana) is in no registry that is reached here: check_compose.py validates it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=build-support/tools.sh
+source build-support/tools.sh
+
+for tool in podman podman-compose jq curl; do
+    command -v "$tool" >/dev/null || { echo "compose: $tool is missing; run: bash build-support/tools.sh compose jq curl" >&2; exit 1; }
+done
+work="$(mktemp -d /tmp/weft-compose.XXXXXX)"
+# A machine that may not raise its limits runs containers all the same; images are those of buildah's store.
+cat >"$work/containers.conf" <<'CONF'
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+[engine]
+cgroup_manager = "cgroupfs"
+[network]
+network_backend = "netavark"
+CONF
+port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+export CONTAINERS_CONF="$work/containers.conf" STORAGE_DRIVER=vfs
+export WEFT_PORT="$port" WEFT_IMAGE="${WEFT_IMAGE:-docker.io/library/weft:dev}"
+POSTGRES_PASSWORD="$(openssl rand -hex 24)" WEFT_SEAL_KEY="$(openssl rand -base64 32)"
+export POSTGRES_PASSWORD WEFT_SEAL_KEY
+compose=(podman-compose --project-name "weft-proof-$$" --file build-support/docker/compose.yaml)
+
+finish() {
+    "${compose[@]}" down --volumes >/dev/null 2>&1 || true
+    rm -rf "$work"
+}
+trap finish EXIT
+
+fail() {
+    echo "compose: $*" >&2
+    podman ps --all --format '{{.Names}} {{.Status}}' >&2 || true
+    "${compose[@]}" logs --tail 15 2>&1 | tail -n 80 >&2 || true
+    exit 1
+}
+
+# eventually SECONDS COMMAND...
+eventually() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [[ $SECONDS -lt $end ]] || return 1
+        sleep 0.5
+    done
+}
+
+bash build-support/docker/image.sh compose
+started=$SECONDS
+"${compose[@]}" up --detach --no-build --scale domains=2 database redis consul migrations domains edge >"$work/up.log" 2>&1 ||
+    { tail -n 40 "$work/up.log" >&2; fail "it does not come up"; }
+"${compose[@]}" --profile observability up --detach --no-build --no-deps prometheus >>"$work/up.log" 2>&1 ||
+    { tail -n 40 "$work/up.log" >&2; fail "Prometheus does not come up"; }
+write() { curl -fsS -m 5 "localhost:$port/api/v1/auth/register" --json "{\"email\": \"first@example.com\", \"password\": \"a first password\"}"; }
+eventually 120 write || fail "nothing can be written"
+echo "compose: the first write after $((SECONDS - started)) s"
+
+awk -v fence='```sh first-order-curl' '$0 == fence { on = 1; next } on && /^```/ { exit } on' README.md |
+    sed "s#localhost:8080#localhost:$port#g" >"$work/first-order.sh"
+bash -euo pipefail "$work/first-order.sh" >"$work/first-order.json" 2>&1 || { cat "$work/first-order.json" >&2; fail "the README's first order failed"; }
+grep -q STATE_PLACED "$work/first-order.json" || fail "the README's first order has another answer"
+echo "compose: the README's first order is placed"
+
+prometheus="$(podman ps --format '{{.Names}}' | grep prometheus)"
+address="$(podman inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$prometheus")"
+scraped() {
+    [[ "$(curl -fsS "http://$address:9090/api/v1/targets" | jq '[.data.activeTargets[] | select(.health == "up")] | length')" == 3 ]]
+}
+eventually 90 scraped || fail "Prometheus does not scrape two replicas of the domains and the edge"
+echo "compose: Prometheus scrapes two replicas of the domains and the edge"
+podman ps --format '{{.Names}} {{.Ports}}' | grep -v edge | grep '>' && fail "more than the edge has a port of the machine"
+echo "compose: up, healthy, and only the edge has a port of the machine"
