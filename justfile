@@ -81,6 +81,7 @@ proof:
     bash build-support/scenarios/mesh.sh sabotage
     bash build-support/scenarios/fences.sh
     bash build-support/scenarios/rest-api.sh 600
+    just lint-infrastructure
     just image
     just image-previous
     just cluster

@@ -35,6 +35,16 @@ greeter() {
     cargo_test --manifest-path examples/greeter/Cargo.toml
 }
 
+# shellcheck disable=SC2317 # called by a step
+# The image of the binary that is there already; `just proof` has the chart's other forms.
+chart_on_kubernetes() {
+    tools_install cluster image &&
+        bash build-support/docker/image.sh build docker.io/library/weft:dev "$CARGO_TARGET_DIR/release/weft" &&
+        bash build-support/docker/image.sh base docker.io/library/postgres:16 &&
+        bash build-support/docker/image.sh base docker.io/library/redis:7 &&
+        bash build-support/cluster/prove.sh brief
+}
+
 tools_install consul curl jq grpcurl kafka nats postgresql rabbitmq redis || exit
 servers_start_postgresql || exit
 servers_start_redis || exit
@@ -63,6 +73,7 @@ step "a mesh of processes that is being broken" bash build-support/scenarios/mes
 step "broken guarantees of a mesh are caught" bash build-support/scenarios/mesh.sh sabotage none no-retries no-patience
 step "dashboards and alerts" bash build-support/scenarios/dashboards.sh
 step "the edge alone before a server in Python" bash build-support/scenarios/stand-alone.sh
+step "the image, and the chart on Kubernetes" chart_on_kubernetes
 step "an order by TypeScript's client" bash build-support/clients/clients.sh smoke
 step "a domain in Python joins" bash build-support/scenarios/python-join.sh
 

@@ -50,10 +50,10 @@ impl Seen {
             if find(store, &call, &first.email).await?.is_some() {
                 return Ok(());
             }
-            match open(call, first.request()).await {
-                // Another replica was faster.
-                Ok(()) | Err(AuthError::EmailTaken) => Ok(()),
-                Err(error) => Err(error),
+            match open(call.clone(), first.request()).await {
+                // Another replica may have been faster.
+                Err(error) if find(store, &call, &first.email).await?.is_none() => Err(error),
+                Ok(()) | Err(_) => Ok(()),
             }
         };
         self.0.get_or_try_init(|| look).await.copied()

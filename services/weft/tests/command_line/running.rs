@@ -74,3 +74,17 @@ fn a_domain_in_another_process_is_called_where_the_configuration_says_it_is() {
     assert_eq!(edge.stop("-TERM").code(), Some(0));
     assert_eq!(auth.stop("-TERM").code(), Some(0));
 }
+
+#[test]
+fn all_stands_for_every_domain() {
+    let given = weft();
+    assert_eq!(given.run(&["migrate"]).code, Some(0));
+    let mut process = given.start(&[&["serve", "all", "edge"][..], &FREE_PORTS].concat());
+    let addresses = process.addresses();
+    let told: serde_json::Value = serde_json::from_str(&given.run(&["routes", "--json"]).stdout).unwrap();
+    for domain in told["domains"].as_array().unwrap() {
+        address(&addresses, domain["name"].as_str().unwrap());
+    }
+    assert_eq!(http(address(&addresses, "edge"), "POST", "/api/v1/auth/register", ADA).0, 201);
+    assert_eq!(process.stop("-TERM").code(), Some(0));
+}
