@@ -74,7 +74,7 @@ impl Auth {
 
     /// Waits until the first administrator has an account.
     async fn ensure_first_administrator(&self, call: &Call) -> Result<(), AuthError> {
-        let open = async |call: Call, request| self.open_account(&call, request).await.map(drop);
+        let open = async |call: Call, request| Box::pin(self.open_account(&call, request)).await.map(drop);
         self.first_administrator.ensure(self.settings.first_administrator.as_ref(), (&self.store, call), open).await
     }
 
