@@ -48,7 +48,7 @@ pub(crate) enum Elsewhere {
 impl Discovery {
     pub(crate) async fn new(config: &Config, agent: Option<&ConsulSettings>) -> Result<Self, StartError> {
         let own = match agent.map(|agent| (agent.address.host_str(), agent.address.port_or_known_default())) {
-            Some((Some(host), Some(port))) => timeout(LOCATE_LIMIT, towards(host, port)).await.unwrap_or_default(),
+            Some((Some(host), Some(port))) => timeout(LOCATE_LIMIT, Box::pin(towards(host, port))).await.unwrap_or_default(),
             _ => None,
         };
         let here = Arc::new(InProcess::default());

@@ -46,7 +46,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let sealer = if domains.is_empty() { None } else { sealing::open(&config)? };
     let workloads = workloads(&domains, edge)?;
     let certificates = certificates::open(&config, agent.as_ref(), &workloads).await?;
-    let discovery = Discovery::new(&config, agent.as_ref()).await?;
+    let discovery = Box::pin(Discovery::new(&config, agent.as_ref())).await?;
     let elsewhere = callees(&domains, &contracts).map(|(_, callee)| callee).filter(|callee| !is_here(&domains, callee));
     discovery.locate(elsewhere).await;
     let intentions = callers::intentions(&config, agent.as_ref(), domains.iter().map(Domain::name), &rules).await?;
