@@ -137,7 +137,7 @@ async fn nobody_gets_in_without_a_handshake() {
 async fn a_key_that_others_can_read_and_one_of_another_certificate_stop_the_start() {
     let (shown, other) = (Shown::new(), Shown::new());
     let start = async |files: TlsFiles| {
-        let house = House::start().await;
+        let house = Box::pin(House::start()).await;
         let mut edge = house.another();
         edge.settings.tls = Some(files);
         edge.start().await.expect_err("it does not start").to_string()
