@@ -75,6 +75,7 @@ step "dashboards and alerts" bash build-support/scenarios/dashboards.sh
 step "the edge alone before a server in Python" bash build-support/scenarios/stand-alone.sh
 step "the image, and the chart on Kubernetes" chart_on_kubernetes
 step "an order by TypeScript's client" bash build-support/clients/clients.sh smoke
+step "the REST API is as it is described" bash build-support/scenarios/rest-api.sh
 step "a domain in Python joins" bash build-support/scenarios/python-join.sh
 
 steps_close

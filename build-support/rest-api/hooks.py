@@ -28,7 +28,8 @@ def details(response, kind):
 
 def is_refused_by_state(response):
     """Whether a refusal is of what the request means, and not of how it looks."""
-    if response.status_code == 429:
+    # Limits of rate and of size: of path and query together, say, which may be long where each parameter is not.
+    if response.status_code in (413, 414, 429, 431):
         return True
     if response.status_code != 400:
         return False

@@ -134,7 +134,11 @@ fn failures(asked: &Asked<'_>) -> BTreeMap<u16, Vec<Reason>> {
         failures.extend(statuses.into_iter().chain(asked.has_body().then_some(413)).map(|status| (status, Vec::new())));
         return failures;
     };
-    for reason in asked.contract.iter().flat_map(|contract| contract.reasons) {
+    // What only reads finds nothing in its way.
+    let is_of_changes = |code| matches!(code, Code::AlreadyExists | Code::Aborted);
+    let reads = policy.idempotency == Idempotency::Read;
+    let reasons = asked.contract.iter().flat_map(|contract| contract.reasons);
+    for reason in reasons.filter(|reason| !(reads && is_of_changes(reason.code))) {
         failures.entry(reason.code.http_status()).or_default().push(Reason { name: reason.name, about: reason.description });
     }
     for reason in mesh_reasons(asked, policy) {

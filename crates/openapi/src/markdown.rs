@@ -1,6 +1,6 @@
 //! The document for people who read rather than generate: a chapter for each service, in Markdown.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::json::{Json, Object};
 
@@ -18,12 +18,20 @@ pub(crate) fn of(document: &Object) -> String {
         let name = tag.text("name").unwrap_or_default();
         let _ = writeln!(text, "## {name}\n");
         paragraph(&mut text, tag.text("description"));
+        let mut reasons = BTreeSet::new();
         for (path, item) in document.object("paths").into_iter().flat_map(Object::iter) {
             let operations = METHODS.iter().filter_map(|method| Some((*method, item.as_object()?.object(method)?)));
             for (method, operation) in operations.filter(|(_, operation)| is_tagged(operation, name)) {
                 operation_of(&mut text, method, path, operation);
+                reasons.extend(failures(operation).flat_map(|(status, about)| {
+                    about
+                        .lines()
+                        .filter_map(|line| line.strip_prefix("- "))
+                        .map(move |reason| (status.to_owned(), reason.to_owned()))
+                }));
             }
         }
+        reasons_of(&mut text, name, &reasons);
     }
     let _ = writeln!(text, "## Messages\n");
     let schemas = document.object("components").and_then(|components| components.object("schemas"));
@@ -64,12 +72,33 @@ fn operation_of(text: &mut String, method: &str, path: &str, operation: &Object)
         let _ = writeln!(text, "Body: {}\n", contents(body));
         example(text, body);
     }
-    text.push_str("| answer | |\n|---|---|\n");
     for (status, answer) in operation.object("responses").into_iter().flat_map(Object::iter) {
-        let Some(answer) = answer.as_object().filter(|_| status != "default") else { continue };
-        let about = cell(answer.text("description").unwrap_or_default());
-        let held = if status.starts_with('2') { format!("{} ", contents(answer)) } else { String::new() };
-        let _ = writeln!(text, "| {status} | {held}{about} |");
+        if let Some(answer) = answer.as_object().filter(|_| status.starts_with('2')) {
+            let _ = writeln!(text, "{status}: {}\n", contents(answer));
+        }
+    }
+    let statuses: Vec<_> = failures(operation).map(|(status, _)| status).collect();
+    if !statuses.is_empty() {
+        let _ = writeln!(text, "Failures: {}\n", statuses.join(", "));
+    }
+}
+
+/// The statuses of an operation's failures, and what is said of each.
+fn failures(operation: &Object) -> impl Iterator<Item = (&str, &str)> {
+    let answers = operation.object("responses").into_iter().flat_map(Object::iter);
+    let failures = answers.filter(|(status, _)| status.starts_with(['4', '5']));
+    failures.filter_map(|(status, answer)| Some((status, answer.as_object()?.text("description")?)))
+}
+
+/// The reasons that failures of a service have.
+fn reasons_of(text: &mut String, name: &str, reasons: &BTreeSet<(String, String)>) {
+    if reasons.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "### Why a call of {name} may fail\n\n| status | reason | |\n|---|---|---|");
+    for (status, reason) in reasons {
+        let (reason, about) = reason.split_once(": ").unwrap_or((reason, ""));
+        let _ = writeln!(text, "| {status} | {reason} | {} |", cell(about));
     }
     text.push('\n');
 }
@@ -165,5 +194,5 @@ fn bounds(schema: &Object) -> String {
 
 /// A text in one cell of a table.
 fn cell(text: &str) -> String {
-    text.replace("\n- ", "<br>").replace("\n\n", "<br>").replace('\n', " ").replace('|', "\\|")
+    text.replace("\n\n", "<br>").replace("\n- ", "<br>").replace('\n', " ").replace('|', "\\|")
 }

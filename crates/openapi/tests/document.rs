@@ -135,6 +135,8 @@ fn a_failure_is_listed_with_its_reasons_under_its_status() {
     let registered = &document["paths"]["/api/v1/auth/register"]["post"]["responses"];
     assert!(registered["409"]["description"].as_str().unwrap().contains("EMAIL_TAKEN"));
     assert!(registered["403"].is_null(), "anyone may call it");
+    let listed = &document["paths"]["/api/v1/auth/api-keys"]["get"]["responses"];
+    assert!(listed["409"].is_null(), "it only reads");
 }
 
 #[test]
