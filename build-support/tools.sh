@@ -2,8 +2,9 @@
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
 #   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster compose connectconformance consul curl envoy grpcio
-#                                           grpcio-reflection grpcurl hadolint helm image jq just kafka nats postgresql
-#                                           prometheus python3-yaml rabbitmq redis schemathesis shellcheck systemd tofu
+#                                           grpcio-reflection grpcurl hadolint helm image jq just kafka nats pgbouncer
+#                                           postgresql prometheus python3-yaml rabbitmq redis schemathesis
+#                                           shellcheck systemd tofu
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -274,6 +275,7 @@ tools_program() {
 
 tools_install_curl() { tools_program curl || tools_debian curl; }
 tools_install_jq() { tools_program jq || tools_debian jq; }
+tools_install_pgbouncer() { tools_program pgbouncer || tools_program /usr/sbin/pgbouncer || tools_debian pgbouncer; }
 tools_install_nats() { tools_program nats-server || tools_debian nats-server; }
 tools_install_rabbitmq() { tools_program rabbitmq-server || tools_debian rabbitmq-server; }
 tools_install_prometheus() { { tools_program prometheus && tools_program promtool; } || tools_debian prometheus; }

@@ -60,7 +60,7 @@ pub use load::{ConsulKeys, Loaded, Sources};
 pub use section::admin::Admin;
 pub use section::auth::Auth;
 pub use section::consul::Consul;
-pub use section::database::Database;
+pub use section::database::{Database, DatabasePooler};
 pub use section::dns::Dns;
 pub use section::domains::Domains;
 pub use section::edge::{Edge, Reference};

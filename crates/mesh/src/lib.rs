@@ -52,7 +52,8 @@ pub use error::StartError;
 pub use event::EventFn;
 pub use job::JobFn;
 pub use runtime::{
-    Migrations, Running, Runtime, UnknownName, caller_rules, check_callers, check_config, open_databases, subscriptions,
+    Migrations, Running, Runtime, UnknownName, caller_rules, check_callers, check_config, database_settings, open_databases,
+    subscriptions,
 };
 
 /// What generated code names; the root that `weft_codegen` is told for crates of this repository.

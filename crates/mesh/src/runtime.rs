@@ -22,6 +22,7 @@ use weft_call::{Clock, Contract, Error, MeshReason, Result, TopicPattern};
 use weft_config::Config;
 use weft_jobs::Job;
 use weft_reload::Live;
+use weft_store::Watch;
 use weft_telemetry::Metrics;
 use weft_transport::{LiveTuning, ServerHealth, TransportError, Upstreams};
 use weft_workload_identity::CertificateSource;
@@ -36,7 +37,7 @@ pub use adjust::check_config;
 pub use callers::{UnknownName, caller_rules, check_callers};
 use discovery::Discovery;
 pub(crate) use discovery::Elsewhere;
-pub use start::open_databases;
+pub use start::{database_settings, open_databases};
 
 /// What to do about migrations that a database lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct Runtime {
     pub operator: Operator,
     /// Whether the edge runs here too: it is a workload of its own, with its own certificate.
     pub edge: bool,
+    /// Sees the statements that the domains run; for tests.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 impl Runtime {
@@ -95,6 +98,7 @@ impl Runtime {
             admin: true,
             operator: Operator::default(),
             edge: true,
+            watch: None,
         }
     }
 

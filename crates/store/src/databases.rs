@@ -9,15 +9,27 @@ use std::{
 };
 
 use secrecy::SecretString;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{Row, postgres::PgConnectOptions};
 use tokio::sync::Mutex;
 
 use crate::{
-    DomainSchema, PageTokens, Store, StoreError, migrate, postgres,
+    DomainSchema, PageTokens, Store, StoreError, Watch, migrate, postgres,
     postgres::{Pool, Roles},
     sqlite,
     store::{Backend, Inner, Texts},
+    watch,
 };
+
+/// What stands between a process and PostgreSQL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooler {
+    /// Nothing, or what gives each connection a server's session of its own.
+    #[default]
+    None,
+    /// A pooler that gives a server's session for one transaction at a time, such as PgBouncer with
+    /// `pool_mode = transaction`: nothing outlives a transaction, so no statement stays prepared.
+    Transaction,
+}
 
 /// Where the databases are, and how much of them one process may use.
 #[derive(Clone, Debug)]
@@ -34,6 +46,14 @@ pub struct Settings {
     pub acquire_timeout: Duration,
     /// The longest that one statement may run on PostgreSQL; a call's deadline shortens it.
     pub statement_timeout: Duration,
+    /// The longest that a connection to PostgreSQL is used before another takes its place.
+    pub max_lifetime: Duration,
+    /// Statements that each connection to PostgreSQL keeps prepared.
+    pub prepared_statements: usize,
+    /// What stands between the process and PostgreSQL.
+    pub pooler: Pooler,
+    /// Sees the statements that run; for tests.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 impl Settings {
@@ -46,6 +66,10 @@ impl Settings {
             max_connections: 16,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
+            max_lifetime: Duration::from_mins(30),
+            prepared_statements: 1024,
+            pooler: Pooler::None,
+            watch: None,
         }
     }
 
@@ -93,13 +117,13 @@ impl Databases {
     /// Opens what the settings name, and reaches it once.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
         let kind = if let Some(url) = &settings.url {
-            let options = postgres::options(url, "url")?;
             let migration = match &settings.migration_url {
                 Some(url) => postgres::options(url, "migration_url")?,
-                None => options.clone(),
+                None => postgres::options(url, "url")?,
             };
+            let options = postgres::serving(postgres::options(url, "url")?, settings);
             drop(postgres::connect(&options, settings.acquire_timeout).await?);
-            Kind::Postgres { pool: Pool::new(options, settings), migration: Migration(Box::new(migration)) }
+            Kind::Postgres { pool: Pool::new(options, settings), migration: Migration(Box::new(postgres::direct(migration))) }
         } else {
             sqlite::make_folder(&settings.data_dir)?;
             Kind::Sqlite { files: Arc::default() }
@@ -113,6 +137,11 @@ impl Databases {
         schema.check_names()?;
         match &self.kind {
             Kind::Postgres { pool, migration: Migration(options) } => {
+                let server = postgres::describe(options);
+                // Who migrates holds a lock from one transaction to the next.
+                if self.settings.pooler == Pooler::Transaction && server == postgres::describe(&pool.options()) {
+                    return Err(StoreError::MigrationsThroughPooler { pooler: server });
+                }
                 let connection = postgres::connect(options, self.settings.acquire_timeout).await?;
                 migrate::postgres::run(connection, pool.options().get_username(), schema).await
             }
@@ -168,6 +197,9 @@ impl Databases {
         };
         let inner = Arc::new(inner);
         let page_tokens = PageTokens::load(&inner).await?;
+        if let Some(watch) = &self.settings.watch {
+            watch.opened(schema.domain(), watch::tenant_tables(&inner).await?);
+        }
         Ok(Store::new(inner, page_tokens))
     }
 
@@ -176,7 +208,7 @@ impl Databases {
     /// PostgreSQL there is nobody to log in.
     pub fn rotate_login(&self, url: &SecretString) -> Result<(), StoreError> {
         let Kind::Postgres { pool, .. } = &self.kind else { return Ok(()) };
-        let options = postgres::options(url, "database.url")?;
+        let options = postgres::serving(postgres::options(url, "database.url")?, &self.settings);
         let (here, there) = (postgres::describe(&pool.options()), postgres::describe(&options));
         if here != there {
             return Err(StoreError::OtherDatabase { here, there });
@@ -190,9 +222,9 @@ impl Databases {
         let Kind::Postgres { pool, .. } = &self.kind else { return Ok(None) };
         let options = pool.options();
         let mut connection = postgres::connect(&options, self.settings.acquire_timeout).await?;
-        let seconds: f64 = sqlx::query_scalar("SELECT extract(epoch FROM clock_timestamp())::float8")
-            .fetch_one(&mut connection)
-            .await
+        let answer = sqlx::raw_sql("SELECT extract(epoch FROM clock_timestamp())::float8").fetch_one(&mut connection).await;
+        let seconds: f64 = answer
+            .and_then(|row| row.try_get(0))
             .map_err(|source| StoreError::Unreachable { database: postgres::describe(&options), source })?;
         Ok(Some(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds)))
     }

@@ -81,6 +81,14 @@ pub enum StoreError {
         /// The one of the new address.
         there: String,
     },
+    /// Migrations were to go through a pooler that ends what they hold with each transaction.
+    #[error(
+        "migrations cannot go through a pooler that shares sessions: set database.migration_url to another address than {pooler}, the server's own"
+    )]
+    MigrationsThroughPooler {
+        /// Host, port and name.
+        pooler: String,
+    },
     /// The database refused a statement.
     #[error("statement {statement} failed")]
     Statement {

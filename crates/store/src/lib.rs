@@ -33,6 +33,7 @@
 mod audit;
 pub mod backup;
 pub mod check;
+pub mod copy;
 mod databases;
 mod erase;
 mod error;
@@ -53,8 +54,9 @@ mod statement;
 mod store;
 mod transaction;
 mod value;
+mod watch;
 
-pub use databases::{Databases, Settings, check_url};
+pub use databases::{Databases, Pooler, Settings, check_url};
 pub use error::{Constraint, StoreError};
 pub use page::{PageTokenError, PageTokens};
 pub use schema::{DomainSchema, Migrations, SchemaPart};
@@ -63,3 +65,4 @@ pub use statement::{Authority, Statement};
 pub use store::Store;
 pub use transaction::{Read, Run, Tx};
 pub use value::{Column, Record, Value};
+pub use watch::{Dialect, Watch};

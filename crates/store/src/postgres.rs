@@ -12,18 +12,14 @@ use tokio::runtime::Handle;
 use tracing::log::LevelFilter;
 use weft_call::{Scope, TenantId};
 
-use crate::StoreError;
+use crate::{Pooler, Settings, StoreError};
 
 pub(crate) use pool::Pool;
-
-/// Statements that a connection keeps prepared. Every domain of the process runs on every
-/// connection, so this is for all their statements.
-const PREPARED_LIMIT: usize = 1024;
 
 /// A process that hangs inside a transaction keeps its locks no longer than this, so that a call which
 /// is sent again elsewhere gets them within its deadline. Between two statements of a transaction there
 /// is nothing but computing: see [`weft_call::transaction`].
-const IDLE_LIMIT: &str = "1s";
+const IDLE_LIMIT: (&str, &str) = ("idle_in_transaction_session_timeout", "1s");
 
 /// How long a rollback of a dropped transaction may take before its connection is closed instead.
 const ROLLBACK_LIMIT: Duration = Duration::from_secs(5);
@@ -38,10 +34,24 @@ pub(crate) fn options(url: &SecretString, setting: &'static str) -> Result<PgCon
     let options = PgConnectOptions::from_str(url).map_err(|_| invalid())?;
     Ok(options
         .application_name("weft")
-        .statement_cache_capacity(PREPARED_LIMIT)
         .log_statements(LevelFilter::Off)
-        .log_slow_statements(LevelFilter::Warn, Duration::from_secs(1))
-        .options([("idle_in_transaction_session_timeout", IDLE_LIMIT)]))
+        .log_slow_statements(LevelFilter::Warn, Duration::from_secs(1)))
+}
+
+/// For connections of their own to the server.
+pub(crate) fn direct(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([IDLE_LIMIT])
+}
+
+/// For the connections that serve.
+pub(crate) fn serving(options: PgConnectOptions, settings: &Settings) -> PgConnectOptions {
+    match settings.pooler {
+        // Every domain of the process runs on every connection, so its statements are those of all of them.
+        Pooler::None => direct(options).statement_cache_capacity(settings.prepared_statements),
+        // A session is another with each transaction: it has neither our statements nor our settings. What a pooler does
+        // not know among the settings of a session, it refuses.
+        Pooler::Transaction => options.extra_float_digits(None).statement_cache_capacity(0),
+    }
 }
 
 /// How people are told of the database: `localhost:5432/weft`, never with credentials.
@@ -93,7 +103,7 @@ pub(crate) enum Mode {
 }
 
 /// Begins a transaction as the domain, for the tenant, in one round trip.
-pub(crate) fn begin_text(roles: &Roles, scope: Scope, mode: Mode, limit: Duration) -> String {
+pub(crate) fn begin_text(roles: &Roles, scope: Scope, mode: Mode, limit: Duration, pooler: Pooler) -> String {
     let mode = match mode {
         Mode::Read => "REPEATABLE READ, READ ONLY",
         Mode::Write => "SERIALIZABLE, READ WRITE",
@@ -105,11 +115,15 @@ pub(crate) fn begin_text(roles: &Roles, scope: Scope, mode: Mode, limit: Duratio
         Scope::Nothing => (&roles.service, String::new()),
         Scope::System(_) => (&roles.system, String::new()),
     };
+    let idle = match pooler {
+        Pooler::None => String::new(),
+        Pooler::Transaction => format!("; SET LOCAL {} = '{}'", IDLE_LIMIT.0, IDLE_LIMIT.1),
+    };
     // Zero would mean no limit.
     let limit = limit.as_millis().clamp(1, i32::MAX as u128);
     format!(
         "BEGIN ISOLATION LEVEL {mode}; SET LOCAL ROLE {role}; SET LOCAL search_path = {schema}; \
-         SET LOCAL weft.tenant = '{tenant}'; SET LOCAL statement_timeout = {limit}",
+         SET LOCAL weft.tenant = '{tenant}'{idle}; SET LOCAL statement_timeout = {limit}",
         schema = roles.schema(),
     )
 }
@@ -188,8 +202,8 @@ mod tests {
         for (scope, role) in
             [(tenant, "weft_orders"), (Scope::Nothing, "weft_orders"), (Scope::System("x"), "weft_orders_system")]
         {
-            for mode in [Mode::Read, Mode::Write] {
-                let text = begin_text(&roles, scope, mode, Duration::from_millis(1500));
+            for (mode, pooler) in [(Mode::Read, Pooler::None), (Mode::Write, Pooler::Transaction)] {
+                let text = begin_text(&roles, scope, mode, Duration::from_millis(1500), pooler);
                 let (begin, settings) = text.split_once("; ").unwrap_or_default();
                 assert!(begin.starts_with("BEGIN ISOLATION LEVEL "), "{text}");
                 assert!(settings.split("; ").all(|setting| setting.starts_with("SET LOCAL ")), "{text}");
@@ -205,7 +219,7 @@ mod tests {
     fn a_limit_is_never_taken_for_no_limit() {
         let (roles, scope) = (Roles::of("orders"), Scope::Nothing);
         for (limit, text) in [(Duration::ZERO, "= 1"), (Duration::MAX, "= 2147483647")] {
-            assert!(begin_text(&roles, scope, Mode::Read, limit).ends_with(text));
+            assert!(begin_text(&roles, scope, Mode::Read, limit, Pooler::None).ends_with(text));
         }
     }
 }

@@ -134,6 +134,11 @@ impl DomainSchema {
         self.parts().flat_map(|part| part.statements.iter().flat_map(|table| table.iter().copied()))
     }
 
+    /// How many migrations one database has.
+    pub(crate) fn migration_count(&self, postgres: bool) -> Result<usize, StoreError> {
+        self.parts().map(|part| part.ordered(postgres).map(|migrations| migrations.len())).sum()
+    }
+
     pub(crate) fn parts(&self) -> impl Iterator<Item = &SchemaPart> {
         self.rooms.iter().chain([&self.own])
     }

@@ -73,7 +73,7 @@ impl Inner {
     pub(crate) async fn begin(self: &Arc<Self>, scope: Scope, mode: Mode, limit: Duration) -> Result<Session, StoreError> {
         let connection = match &self.backend {
             Backend::Postgres { pool, roles } => {
-                let text = postgres::begin_text(roles, scope, mode, limit);
+                let text = postgres::begin_text(roles, scope, mode, limit, self.settings.pooler);
                 Connection::Postgres(self.begin_postgres(pool, &text).await?)
             }
             Backend::Sqlite(sqlite::Pools { writer, readers }) => {

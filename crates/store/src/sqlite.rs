@@ -7,17 +7,24 @@ use std::{
 
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use tokio::time::{Instant, sleep};
 use tracing::log::LevelFilter;
 
-use crate::{Settings, StoreError};
+use crate::{Settings, StoreError, error::Verdict};
 
 /// Readers of one file. WAL lets them read beside the writer.
 const READERS: u32 = 4;
 
 /// How long a lock of another process is waited for.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
+
+/// About how long it takes another process to begin the log of a file.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long somebody else may take to close a file that is wanted for oneself.
+const ALONE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Statements that a connection keeps prepared: a domain has some dozens.
 const PREPARED_LIMIT: usize = 256;
@@ -60,16 +67,34 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .log_slow_statements(LevelFilter::Warn, Duration::from_secs(1))
 }
 
-/// One connection beside the pools, for migrations.
+/// One connection beside the pools, for migrations. It may make the file.
+///
+/// To begin a write-ahead log is to go from reading to having the file alone, and there SQLite does not wait, whatever the
+/// limit: two that do so at once would wait for each other. Whoever is refused begins anew.
 pub(crate) async fn connect(file: &Path) -> Result<SqliteConnection, StoreError> {
-    let unreachable = |source| StoreError::Unreachable { database: file.display().to_string(), source };
-    SqliteConnection::connect_with(&options(file)).await.map_err(unreachable)
+    let end = Instant::now() + BUSY_LIMIT;
+    loop {
+        match SqliteConnection::connect_with(&options(file)).await {
+            Err(error) if Verdict::of(&error) == Verdict::Conflict && Instant::now() < end => {
+                sleep(BUSY_PAUSE.mul_f64(0.5 + fastrand::f64())).await;
+            }
+            outcome => {
+                return outcome.map_err(|source| StoreError::Unreachable { database: file.display().to_string(), source });
+            }
+        }
+    }
 }
 
 /// One connection that changes nothing, for copies. It joins whoever else has the file open.
 pub(crate) async fn connect_to_read(file: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = SqliteConnectOptions::new().filename(file).create_if_missing(false).busy_timeout(BUSY_LIMIT);
     SqliteConnection::connect_with(&options.log_statements(LevelFilter::Off)).await
+}
+
+/// One connection that nobody else has the file open beside, once it has begun a transaction.
+pub(crate) async fn connect_alone(file: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(false).locking_mode(SqliteLockingMode::Exclusive);
+    SqliteConnection::connect_with(&options.busy_timeout(ALONE_LIMIT).log_statements(LevelFilter::Off)).await
 }
 
 /// Opens the file of a domain.

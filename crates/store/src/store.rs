@@ -9,7 +9,7 @@ use weft_call::{Answer, BoxFuture, Call, Digest, Error, Idempotency, Replays, Re
 use weft_telemetry::store_span;
 
 use crate::{
-    PageTokens, Read, Settings, StoreError, Tx, fence,
+    Dialect, PageTokens, Read, Settings, StoreError, Tx, fence,
     idempotency::{Claim, Key},
     postgres::{Mode, Pool, Roles},
     session::Session,
@@ -38,6 +38,15 @@ pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     /// Told whenever an event is committed.
     pub(crate) published: Arc<Notify>,
+}
+
+impl Inner {
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.backend {
+            Backend::Postgres { .. } => Dialect::Postgres,
+            Backend::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
 }
 
 #[derive(Debug)]

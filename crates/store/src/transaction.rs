@@ -18,7 +18,7 @@ use uuid::Uuid;
 use weft_call::{Call, Scope, TenantId};
 
 use crate::{
-    Authority, Column, Record, Statement, StoreError, Value,
+    Authority, Column, Pooler, Record, Statement, StoreError, Value,
     audit::Change,
     session::{Connection, Session, State},
     store::{Backend, Inner},
@@ -145,7 +145,9 @@ impl Read {
         } else {
             first_argument(statement, self.open.scope)
         };
-        let run = Run { open: &self.open, statement, bound: Ok(bound), text: text.unwrap_or_else(|| SqlStr::from_static("")) };
+        let text = text.unwrap_or_else(|| SqlStr::from_static(""));
+        let is_kept = inner.settings.pooler == Pooler::None;
+        let run = Run { open: &self.open, statement, bound: Ok(bound), text, is_kept };
         match admitted {
             Ok(Some(tenant)) => run.bind(tenant),
             Ok(None) => run,
@@ -177,6 +179,8 @@ pub struct Run<'t> {
     statement: &'static Statement,
     bound: Result<Bound, StoreError>,
     text: SqlStr,
+    /// Whether its connection to PostgreSQL keeps it prepared.
+    is_kept: bool,
 }
 
 #[derive(Debug)]
@@ -231,12 +235,12 @@ impl Run<'_> {
 
     /// Runs it and returns how many rows it changed.
     pub async fn execute(self) -> Result<u64, StoreError> {
-        let Self { open, statement, bound, text } = self;
+        let Self { open, statement, bound, text, is_kept } = self;
         let mut session = open.session.lock().await;
         let (state, bound) = pair(statement, &mut session, bound)?;
         let outcome = match bound {
             Paired::Postgres(connection, arguments) => {
-                sqlx::query_with(text, arguments).execute(connection).await.map(|done| done.rows_affected())
+                sqlx::query_with(text, arguments).persistent(is_kept).execute(connection).await.map(|done| done.rows_affected())
             }
             Paired::Sqlite(connection, arguments) => {
                 sqlx::query_with(text, arguments).execute(connection).await.map(|done| done.rows_affected())
@@ -282,13 +286,15 @@ impl Run<'_> {
     }
 
     async fn first_row(self) -> Result<Option<AnyRow>, StoreError> {
-        let Self { open, statement, bound, text } = self;
+        let Self { open, statement, bound, text, is_kept } = self;
         let mut session = open.session.lock().await;
         let (state, bound) = pair(statement, &mut session, bound)?;
         let outcome = match bound {
-            Paired::Postgres(connection, arguments) => {
-                sqlx::query_with(text, arguments).fetch_optional(connection).await.map(|row| row.map(AnyRow::Postgres))
-            }
+            Paired::Postgres(connection, arguments) => sqlx::query_with(text, arguments)
+                .persistent(is_kept)
+                .fetch_optional(connection)
+                .await
+                .map(|row| row.map(AnyRow::Postgres)),
             Paired::Sqlite(connection, arguments) => {
                 sqlx::query_with(text, arguments).fetch_optional(connection).await.map(|row| row.map(AnyRow::Sqlite))
             }
@@ -297,12 +303,12 @@ impl Run<'_> {
     }
 
     async fn rows(self) -> Result<Vec<AnyRow>, StoreError> {
-        let Self { open, statement, bound, text } = self;
+        let Self { open, statement, bound, text, is_kept } = self;
         let mut session = open.session.lock().await;
         let (state, bound) = pair(statement, &mut session, bound)?;
         let outcome = match bound {
             Paired::Postgres(connection, arguments) => {
-                let rows = sqlx::query_with(text, arguments).fetch_all(connection).await;
+                let rows = sqlx::query_with(text, arguments).persistent(is_kept).fetch_all(connection).await;
                 rows.map(|rows| rows.into_iter().map(AnyRow::Postgres).collect())
             }
             Paired::Sqlite(connection, arguments) => {
@@ -327,9 +333,12 @@ fn pair<'s>(
     session: &'s mut MutexGuard<'_, Option<Session>>,
     bound: Result<Bound, StoreError>,
 ) -> Result<(&'s mut State, Paired<'s>), StoreError> {
-    let Session { connection, state, .. } = session.as_mut().ok_or(StoreError::TransactionOver)?;
+    let Session { connection, state, inner, .. } = session.as_mut().ok_or(StoreError::TransactionOver)?;
     if state.failed {
         return Err(StoreError::AlreadyFailed);
+    }
+    if let Some(watch) = &inner.settings.watch {
+        watch.runs(inner.domain, statement, inner.dialect());
     }
     let paired = match (connection, bound?) {
         (Connection::Postgres(transaction), Bound::Postgres(arguments)) => {

@@ -3,12 +3,14 @@
 //! [`database`] gives a test a database of its own. The first call of a process starts a server in a
 //! temporary folder, on a Unix socket; it ends and its folder goes when the process ends, however it
 //! ends. `WEFT_TEST_POSTGRES=postgres://superuser@host:5432/postgres` names a running server to use
-//! instead. [`Guarded`] is a server of a test's own that asks for passwords, by TLS if need be. A machine without
-//! PostgreSQL fails the test with the command that installs it.
+//! instead. [`Guarded`] is a server of a test's own that asks for passwords, by TLS if need be;
+//! [`TransactionPooler`] stands before a database and shares its sessions. A machine without PostgreSQL or PgBouncer fails
+//! the test with the command that installs it.
 //!
 //! Databases are not dropped: they go with the server. Roles belong to the whole server, so tests that
 //! migrate a domain of the same name share its roles.
 
+mod pooler;
 mod server;
 
 use std::{env::VarError, sync::OnceLock};
@@ -17,12 +19,17 @@ use server::{Door, Server};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use url::Url;
 
+pub use pooler::TransactionPooler;
+
 /// Why there is no database for a test.
 #[derive(Debug, thiserror::Error)]
 pub enum TestPostgresError {
     /// PostgreSQL is not installed.
     #[error("this test needs PostgreSQL; install it with: apt-get install -y postgresql")]
     NotInstalled,
+    /// PgBouncer is not installed.
+    #[error("this test needs PgBouncer; install it with: apt-get install -y pgbouncer")]
+    NoPooler,
     /// A program of PostgreSQL could not be run.
     #[error("could not run {program}")]
     Run {

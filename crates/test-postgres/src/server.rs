@@ -41,7 +41,7 @@ pub(crate) struct Server {
 
 /// A user that PostgreSQL may run as.
 #[derive(Clone, Copy)]
-struct User {
+pub(crate) struct User {
     id: u32,
     group: u32,
 }
@@ -88,13 +88,13 @@ fn show(certificate: &Certificate<'_>, data: &Path, user: Option<User>) -> Resul
 }
 
 /// Writes a file that the server's user alone may read: it refuses a key that others may.
-fn put(path: &Path, text: &str, user: Option<User>) -> Result<(), TestPostgresError> {
+pub(crate) fn put(path: &Path, text: &str, user: Option<User>) -> Result<(), TestPostgresError> {
     fs::write(path, text).map_err(TestPostgresError::Folder)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(TestPostgresError::Folder)?;
     own(path, user)
 }
 
-fn own(path: &Path, user: Option<User>) -> Result<(), TestPostgresError> {
+pub(crate) fn own(path: &Path, user: Option<User>) -> Result<(), TestPostgresError> {
     match user {
         Some(user) => std::os::unix::fs::chown(path, Some(user.id), Some(user.group)).map_err(TestPostgresError::Folder),
         None => Ok(()),
@@ -126,7 +126,7 @@ pub(crate) fn dump(url: &Url) -> Result<Vec<u8>, TestPostgresError> {
     Err(TestPostgresError::Failed { program, output: String::from_utf8_lossy(&output.stderr).into_owned() })
 }
 
-fn other_user() -> Result<User, TestPostgresError> {
+pub(crate) fn other_user() -> Result<User, TestPostgresError> {
     let users = fs::read_to_string("/etc/passwd").map_err(|_| TestPostgresError::NoUser)?;
     let find = |name: &str| {
         let fields: Vec<_> = users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == name)?;
@@ -135,7 +135,7 @@ fn other_user() -> Result<User, TestPostgresError> {
     find("postgres").or_else(|| find("nobody")).ok_or(TestPostgresError::NoUser)
 }
 
-fn command(program: &Path, folder: &Path, user: Option<User>) -> Command {
+pub(crate) fn command(program: &Path, folder: &Path, user: Option<User>) -> Command {
     let mut command = Command::new(program);
     // The server must not inherit a working folder that its user cannot enter.
     command.current_dir(folder).stdin(Stdio::null());

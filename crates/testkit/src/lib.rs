@@ -17,6 +17,7 @@ mod mesh;
 pub use backend::Backend;
 pub use caller::Caller;
 pub use mesh::{Mesh, MeshBuilder};
+pub use weft_test_tenancy::Tenancy;
 
 /// What `on_both!` expands to stands on it.
 #[doc(hidden)]

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use weft_access::{AssertionSigner, EDGE};
 use weft_call::{Call, CallBuilder, Client, Clock, Contract, Principal, ServiceAccount, TenantId, User};
 use weft_config::Config;
-use weft_mesh::{Domain, Running, Runtime};
+use weft_mesh::{Domain, Running, Runtime, store::Watch};
+use weft_test_tenancy::Tenancy;
 
 use crate::{Backend, Caller};
 
@@ -23,12 +24,14 @@ pub struct MeshBuilder {
     admin: bool,
 }
 
-/// A mesh that runs. It stops when it is dropped.
+/// A mesh that runs. It stops when it is dropped; the test fails then if a statement of a tenant left a table open to all
+/// tenants.
 #[derive(Debug)]
 pub struct Mesh {
     running: Running,
     backend: Backend,
     signer: Arc<AssertionSigner>,
+    tenancy: Demanded,
     _folder: TempDir,
 }
 
@@ -42,6 +45,11 @@ impl Mesh {
     /// The running domains.
     pub fn running(&self) -> &Running {
         &self.running
+    }
+
+    /// What was seen of the statements that its domains ran.
+    pub fn tenancy(&self) -> &Tenancy {
+        &self.tenancy.0
     }
 
     /// Where its records are.
@@ -110,8 +118,25 @@ impl Mesh {
     }
 
     /// Drains and stops.
+    ///
+    /// # Panics
+    ///
+    /// If a statement of a tenant left a table open to all tenants.
     pub async fn stop(self) {
         self.running.stop().await;
+    }
+}
+
+/// Ends the test with its mesh if a statement was wrong.
+#[derive(Debug)]
+struct Demanded(Arc<Tenancy>);
+
+impl Drop for Demanded {
+    fn drop(&mut self) {
+        // A test that has failed already says why.
+        if !std::thread::panicking() {
+            self.0.demand();
+        }
     }
 }
 
@@ -164,10 +189,13 @@ impl MeshBuilder {
         runtime.contracts.extend(self.contracts);
         runtime.clock = self.clock;
         runtime.admin = self.admin;
+        let tenancy = Arc::new(Tenancy::default());
+        let watch: Arc<dyn Watch> = Arc::clone(&tenancy) as Arc<dyn Watch>;
+        runtime.watch = Some(watch);
         let running = runtime.start().await.expect("the mesh starts");
         running.open();
         let signer = AssertionSigner::new(running.certificates(), EDGE.parse().expect("the edge's name"));
-        Mesh { running, backend, signer: Arc::new(signer), _folder: folder }
+        Mesh { running, backend, signer: Arc::new(signer), tenancy: Demanded(tenancy), _folder: folder }
     }
 }
 

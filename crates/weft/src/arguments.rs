@@ -5,12 +5,13 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind, value_parser};
 
 use clap_complete::Shell;
+use secrecy::SecretString;
 use url::Url;
 use uuid::Uuid;
 use weft_discovery::Endpoint;
 use weft_mesh::{TopicPattern, saga::State};
 
-use crate::{alone, erase, events, failure::Failure, graph::Format, sagas};
+use crate::{alone, db, erase, events, failure::Failure, graph::Format, sagas};
 
 /// Runs domains of a mesh.
 #[derive(Debug, Parser)]
@@ -116,6 +117,12 @@ pub(crate) enum Command {
     Restore {
         /// The folder that holds them
         folder: PathBuf,
+    },
+    /// Move databases
+    #[command(arg_required_else_help = false)]
+    Db {
+        #[command(subcommand)]
+        what: Db,
     },
     /// Erase what all domains keep of a person
     Erase {
@@ -263,6 +270,20 @@ pub(crate) enum Sagas {
         domain: String,
         /// Which
         id: Uuid,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Db {
+    /// Copy all domains' records from SQLite files to PostgreSQL, and compare every row
+    Copy {
+        /// The folder of the files [default: that of the setting data_dir]
+        #[arg(long, value_name = "sqlite:FOLDER", value_parser = db::source)]
+        from: Option<PathBuf>,
+        /// The database, whose user may make roles and schemas [default: that of the setting database.url]
+        // Checked later: what is refused here is repeated on the terminal, and it may hold a password.
+        #[arg(long, value_name = "postgres://USER@HOST/NAME")]
+        to: Option<SecretString>,
     },
 }
 

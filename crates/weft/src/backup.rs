@@ -3,16 +3,9 @@
 use std::{io::Write, path::Path};
 
 use weft_config::Config;
-use weft_mesh::{
-    Domain,
-    store::{Settings, backup as copies},
-};
+use weft_mesh::{Domain, database_settings as settings, store::backup as copies};
 
 use crate::failure::Failure;
-
-fn settings(config: &Config) -> Settings {
-    Settings { url: config.database.url.clone(), ..Settings::sqlite(&config.data_dir) }
-}
 
 /// Copies every domain's file. Keys (`seal.key`, the development authority) are not copied: a backup that lies about must
 /// not open what is sealed in it.

@@ -7,7 +7,7 @@ use weft_config::ConfigError;
 use weft_edge::EdgeError;
 use weft_mesh::StartError;
 use weft_reload::AgentError;
-use weft_store::{StoreError, backup::BackupError};
+use weft_store::{StoreError, backup::BackupError, copy::CopyError};
 use weft_telemetry::TelemetryError;
 use weft_transport::TransportError;
 
@@ -51,6 +51,12 @@ pub(crate) enum Failure {
     Records { domain: &'static str, source: weft_mesh::Error },
     #[error("the records of {domain}")]
     Backup { domain: &'static str, source: BackupError },
+    #[error("nothing was copied")]
+    Copy(#[from] CopyError),
+    #[error("the value of --to is no address such as postgres://USER@HOST/NAME")]
+    CopyToInvalid,
+    #[error("there is nowhere to copy to: give --to, or set database.url")]
+    CopyToNowhere,
     #[error("{domain} has no saga {id}, or none that is stuck")]
     SagaUnknown { domain: &'static str, id: Uuid },
     #[error("{count} migrations are pending: run `{program} migrate`")]
@@ -84,8 +90,9 @@ impl Failure {
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage { .. } | Self::DomainUnknown { .. } => ExitCode::from(USAGE),
+            Self::Usage { .. } | Self::DomainUnknown { .. } | Self::CopyToInvalid => ExitCode::from(USAGE),
             Self::Config(_)
+            | Self::CopyToNowhere
             | Self::Agent(AgentError::Settings(_) | AgentError::CertificateAlone)
             | Self::NothingToServe
             | Self::EdgeCertificateAlone

@@ -15,8 +15,8 @@
 //! }
 //! ```
 //!
-//! It gets the commands `up`, `serve`, `edge`, `routes`, `graph`, `migrate`, `events`, `sagas`, `backup`, `restore`, `erase`,
-//! `config`, `doctor`, `top`, `certificates` and `new domain`. A
+//! It gets the commands `up`, `serve`, `edge`, `routes`, `graph`, `migrate`, `events`, `sagas`, `backup`, `restore`, `db`,
+//! `erase`, `config`, `doctor`, `top`, `certificates` and `new domain`. A
 //! crate with a domain of its own needs `weft`, `sqlx` (whose macros name it) and `weft-codegen` for its build
 //! script; generated code stands on [`call`]. With the feature `testkit`, `weft::testkit` is a whole mesh
 //! inside a test. `weft new domain NAME` writes such a crate.
@@ -33,6 +33,7 @@ mod arguments;
 mod backup;
 mod certificates;
 mod configure;
+mod db;
 mod describe;
 mod doctor;
 mod erase;

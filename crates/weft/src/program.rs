@@ -7,8 +7,8 @@ use weft_mesh::Domain;
 
 use crate::{
     alone,
-    arguments::{self, Arguments, Asked, Certificates, Command, New},
-    backup, certificates, configure, describe, doctor, erase, events,
+    arguments::{self, Arguments, Asked, Certificates, Command, Db, New},
+    backup, certificates, configure, db, describe, doctor, erase, events,
     failure::Failure,
     graph, migrate, new, probe, process,
     routes::{self, Form},
@@ -63,6 +63,10 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
         Command::Restore { folder } => {
             let config = configure::load(&settings, &domains)?.loaded.config;
             process::run(&config, &program, |_| backup::restore(&config, &domains, &folder, out))
+        }
+        Command::Db { what: Db::Copy { from, to } } => {
+            let config = configure::load(&settings, &domains)?.loaded.config;
+            process::run(&config, &program, |_| db::copy(&config, &domains, from, to, out))
         }
         Command::Erase { tenant, subject } => {
             let config = configure::load(&settings, &domains)?.loaded.config;

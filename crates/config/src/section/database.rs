@@ -39,6 +39,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
     .default("16"),
     Setting::duration("database.acquire_timeout", "How long a call waits for a free connection.").default("5s"),
     Setting::duration("database.statement_timeout", "How long a single statement may run.").default("30s"),
+    Setting::duration("database.max_lifetime", "How long a connection is used before another takes its place.").default("30m"),
+    Setting::text(
+        "database.prepared_statements",
+        "a number of statements (0-65536)",
+        "Statements that each connection keeps prepared; beyond it the one that was used longest ago is forgotten.",
+    )
+    .shape(Shape::Integer)
+    .default("1024"),
+    Setting::text(
+        "database.pooler",
+        "one of \"none\", \"transaction\"",
+        "What database.url leads to: \"transaction\" for a pooler that shares sessions by the transaction, such as PgBouncer. No \
+         statement stays prepared then, and database.migration_url leads to the server itself.",
+    )
+    .default("none"),
 ];
 
 /// Where records are kept.
@@ -62,6 +77,24 @@ pub struct Database {
     /// How long a single statement may run.
     #[serde(deserialize_with = "units::positive_duration")]
     pub statement_timeout: Duration,
+    /// How long a connection is used.
+    #[serde(deserialize_with = "units::positive_duration")]
+    pub max_lifetime: Duration,
+    /// Statements that each connection keeps prepared.
+    #[serde(deserialize_with = "prepared_statements")]
+    pub prepared_statements: usize,
+    /// What the address leads to.
+    pub pooler: DatabasePooler,
+}
+
+/// What the address of a database leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabasePooler {
+    /// The server, or what gives each connection a session of its own.
+    None,
+    /// What gives a session for one transaction at a time.
+    Transaction,
 }
 
 impl Database {
@@ -80,6 +113,14 @@ impl Database {
         self.url = Some(SecretString::from(String::from(url)));
         true
     }
+}
+
+/// Beyond this each connection would cost the server more memory than preparing saves time.
+const MOST_PREPARED: usize = 65_536;
+
+fn prepared_statements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let count = usize::deserialize(deserializer)?;
+    if count <= MOST_PREPARED { Ok(count) } else { Err(serde::de::Error::custom("too many")) }
 }
 
 fn postgres_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {

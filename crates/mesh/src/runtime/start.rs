@@ -9,10 +9,10 @@ use std::{
 use tokio::{net::TcpListener, sync::watch};
 use weft_access::{AssertionVerifier, CallerRules, ContractRoles, EDGE, RateLimits};
 use weft_call::{Clock, Contract, LimitScope};
-use weft_config::Config;
+use weft_config::{Config, DatabasePooler};
 use weft_jobs::Job;
 use weft_saga::{Conductor, Sagas};
-use weft_store::{Databases, Settings, Store};
+use weft_store::{Databases, Pooler, Settings, Store, Watch};
 use weft_telemetry::Metrics;
 use weft_transport::{Admission, Limits, Server, TransportError, Upstreams};
 use weft_workload_identity::{CertificateSource, WorkloadName};
@@ -32,8 +32,8 @@ use crate::{
 const COUNTED_HERE: [LimitScope; 3] = [LimitScope::Tenant, LimitScope::User, LimitScope::Peer];
 
 pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
-    let Runtime { config, domains, contracts, subscriptions, migrations, clock, metrics, tuning, live, admin, operator, edge } =
-        runtime;
+    let Runtime { config, domains, contracts, subscriptions, migrations, clock, metrics, tuning, .. } = runtime;
+    let Runtime { live, admin, operator, edge, watch: watching, .. } = runtime;
     let config = Arc::new(config);
     let agent = weft_reload::consul_settings(&config.consul)?;
     check_names(&domains)?;
@@ -41,7 +41,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let carrier = events::carrier(&config, &domains, &contracts, &subscriptions)?;
     let rules = callers::caller_rules(&config, &contracts)?;
     let mut adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref(), Arc::clone(&rules));
-    let (databases, stores) = open_stores(&config, &domains, migrations).await?;
+    let (databases, stores) = open_stores(&config, &domains, migrations, watching).await?;
     adjustable.logs_in_to(databases, &config);
     let sealer = if domains.is_empty() { None } else { sealing::open(&config)? };
     let workloads = workloads(&domains, edge)?;
@@ -225,27 +225,40 @@ fn callees(domains: &[Domain], contracts: &[&'static Contract]) -> impl Iterator
 
 /// Opens the databases that the configuration names, and reaches them once.
 pub async fn open_databases(config: &Config) -> Result<Databases, StartError> {
-    let settings = Settings {
+    Databases::open(&database_settings(config)).await.map_err(StartError::Databases)
+}
+
+/// What the configuration says of the databases.
+pub fn database_settings(config: &Config) -> Settings {
+    Settings {
         url: config.database.url.clone(),
         migration_url: config.database.migration_url().cloned(),
         data_dir: config.data_dir.clone(),
         max_connections: config.database.max_connections.get(),
         acquire_timeout: config.database.acquire_timeout,
         statement_timeout: config.database.statement_timeout,
-    };
-    Databases::open(&settings).await.map_err(StartError::Databases)
+        max_lifetime: config.database.max_lifetime,
+        prepared_statements: config.database.prepared_statements,
+        pooler: match config.database.pooler {
+            DatabasePooler::None => Pooler::None,
+            DatabasePooler::Transaction => Pooler::Transaction,
+        },
+        watch: None,
+    }
 }
 
 async fn open_stores(
     config: &Config,
     domains: &[Domain],
     migrations: Migrations,
+    watch: Option<Arc<dyn Watch>>,
 ) -> Result<(Option<Databases>, Vec<Store>), StartError> {
     // An edge alone keeps no records and needs no database.
     if domains.is_empty() {
         return Ok((None, Vec::new()));
     }
-    let databases = open_databases(config).await?;
+    let settings = Settings { watch, ..database_settings(config) };
+    let databases = Databases::open(&settings).await.map_err(StartError::Databases)?;
     let mut stores = Vec::with_capacity(domains.len());
     for domain in domains {
         let failed = |source| StartError::Store { domain: domain.name(), source };

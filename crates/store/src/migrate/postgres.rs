@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, error::DatabaseError, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, error::DatabaseError, raw_sql};
 use weft_call::Scope;
 
 use super::{ADD_SECRET, failed, fresh_secret, migrator, missing, set_up};
@@ -193,13 +193,18 @@ pub(crate) async fn pending(pool: &Pool, database: &str, schema: &DomainSchema) 
     let mut connection = pool.acquire().await.map_err(unreachable)?;
     let read = set_up(schema.domain(), "read which migrations are applied");
     let applied = async {
-        let histories =
-            "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1";
-        let tables: Vec<String> = sqlx::query_scalar(histories).bind(roles.schema()).fetch_all(&mut *connection).await?;
+        // Unprepared, in one round trip: outside of a transaction a pooler may give each to another session.
+        let tables = format!(
+            "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{}'",
+            roles.schema()
+        );
+        let tables = raw_sql(AssertSqlSafe(tables)).fetch_all(&mut *connection).await?;
+        let tables = tables.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
         if !tables.iter().any(|table| table.starts_with(SchemaPart::HISTORY_PREFIX)) {
             return Ok(Vec::new());
         }
-        let begin = begin_text(&roles, Scope::System("asks which migrations are applied"), Mode::Read, Duration::from_secs(30));
+        let scope = Scope::System("asks which migrations are applied");
+        let begin = begin_text(&roles, scope, Mode::Read, Duration::from_secs(30), pool.pooler());
         let mut transaction = PgTransaction::begin(connection, begin).await?;
         let mut applied = Vec::new();
         for history in schema.parts().map(SchemaPart::history).filter(|history| tables.contains(history)) {

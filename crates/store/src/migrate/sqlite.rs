@@ -22,23 +22,26 @@ pub(crate) async fn run(mut connection: SqliteConnection, schema: &DomainSchema)
 
 /// A file that is not there has everything pending, and is not made.
 pub(crate) async fn pending(file: &Path, schema: &DomainSchema) -> Result<Vec<String>, StoreError> {
-    let read = set_up(schema.domain(), "read which migrations are applied");
-    let mut connection = if file.exists() { Some(sqlite::connect(file).await?) } else { None };
-    let mut pending = Vec::new();
-    let outcome: Result<(), sqlx::Error> = async {
-        for part in schema.parts() {
-            let applied = match &mut connection {
-                Some(connection) => applied(connection, &part.history()).await?,
-                None => Vec::new(),
-            };
-            pending.push((part, applied));
-        }
-        Ok(())
+    if !file.exists() {
+        let all = schema.parts().map(|part| missing(part, false, &[])).collect::<Result<Vec<_>, _>>()?;
+        return Ok(all.concat());
     }
-    .await;
-    outcome.map_err(read)?;
-    let labels = pending.iter().map(|(part, applied)| missing(part, false, applied)).collect::<Result<Vec<_>, _>>()?;
-    Ok(labels.concat())
+    let mut connection = sqlite::connect(file).await?;
+    let pending = pending_in(&mut connection, schema).await?;
+    // Waited for: a file that is still open cannot be held for oneself.
+    connection.close().await.map_err(set_up(schema.domain(), "close the file"))?;
+    Ok(pending)
+}
+
+/// The same of a file that is open.
+pub(crate) async fn pending_in(connection: &mut SqliteConnection, schema: &DomainSchema) -> Result<Vec<String>, StoreError> {
+    let mut pending = Vec::new();
+    for part in schema.parts() {
+        let read = set_up(schema.domain(), "read which migrations are applied");
+        let applied = applied(connection, &part.history()).await.map_err(read)?;
+        pending.extend(missing(part, false, &applied)?);
+    }
+    Ok(pending)
 }
 
 async fn applied(connection: &mut SqliteConnection, history: &str) -> Result<Vec<i64>, sqlx::Error> {

@@ -23,7 +23,7 @@ use sqlx::{
 use tokio::time::{Instant, sleep};
 
 use super::describe;
-use crate::Settings;
+use crate::{Pooler, Settings};
 
 /// A connection that was idle this long is tested before it is used: its server may have gone.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
@@ -37,6 +37,7 @@ const LAST_PAUSE: Duration = Duration::from_millis(320);
 pub(crate) struct Pool {
     pool: PgPool,
     acquire_timeout: Duration,
+    pooler: Pooler,
     login: Arc<Login>,
 }
 
@@ -61,6 +62,7 @@ impl Pool {
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
+            .max_lifetime(settings.max_lifetime)
             .test_before_acquire(false)
             .before_acquire(|connection, state| {
                 Box::pin(async move {
@@ -73,7 +75,12 @@ impl Pool {
             .connect_lazy_with(options.clone());
         let known = Mutex::new(Known { newest: options, before: None, by_newest: true, turn: 0 });
         let login = Arc::new(Login { known, is_refused: AtomicBool::new(false) });
-        Self { pool, acquire_timeout: settings.acquire_timeout, login }
+        Self { pool, acquire_timeout: settings.acquire_timeout, pooler: settings.pooler, login }
+    }
+
+    /// What stands before the server.
+    pub(crate) fn pooler(&self) -> Pooler {
+        self.pooler
     }
 
     /// What new connections are made by.

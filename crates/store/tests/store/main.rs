@@ -5,10 +5,12 @@ mod support;
 
 mod backup;
 mod cancellation;
+mod copy;
 mod keyed;
 mod migrations;
 mod opening;
 mod outbox;
+mod pooler;
 mod rotation;
 mod statements;
 mod tenancy;

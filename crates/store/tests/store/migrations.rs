@@ -45,6 +45,44 @@ async fn migrations_are_applied_once_by_starters_in_turn_on_postgres() {
     applied_once_in_turn(Backend::Postgres).await;
 }
 
+/// Starts as ten processes would, each with connections of its own.
+async fn ten_start_at_once(settings: &Settings, schema: &DomainSchema) {
+    let starters: Vec<_> = (0..10)
+        .map(|_| {
+            let (settings, schema) = (settings.clone(), schema.clone());
+            tokio::spawn(async move {
+                let databases = Databases::open(&settings).await?;
+                databases.migrate(&schema).await?;
+                databases.store(&schema).await?.ping().await
+            })
+        })
+        .collect();
+    for starter in starters {
+        starter.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_processes_that_start_at_once_all_start_on_postgres() {
+    let (admin, mut settings) = with_migrator("CREATEROLE").await;
+    settings.max_connections = 2;
+    let domain = own_domain();
+    let schema = DomainSchema::new(domain).migrations(MIGRATIONS).statements(STATEMENTS);
+    ten_start_at_once(&settings, &schema).await;
+    let mut connection = PgConnection::connect(admin.as_str()).await.unwrap();
+    let history = format!("SELECT version FROM weft_{domain}.weft_migrations_{domain} WHERE success ORDER BY version");
+    let versions: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(history)).fetch_all(&mut connection).await.unwrap();
+    assert_eq!(versions, [1, 2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_processes_that_make_the_file_together_all_start_on_sqlite() {
+    for _ in 0..5 {
+        let Empty { settings, folder: _folder, .. } = empty(Backend::Sqlite).await;
+        ten_start_at_once(&settings, &schema()).await;
+    }
+}
+
 async fn changed_is_refused(backend: Backend) {
     let Empty { settings, folder: _folder, .. } = empty(backend).await;
     let databases = Databases::open(&settings).await.unwrap();

@@ -186,13 +186,19 @@ pub(crate) fn address<'a>(addresses: &'a [(String, String)], name: &str) -> &'a 
 
 /// Sends one HTTP request; returns status and body.
 pub(crate) fn http(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    http_with(address, method, path, &[], body)
+}
+
+/// The same with headers.
+pub(crate) fn http_with(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let length = body.len();
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
-         connection: close\r\n\r\n{body}"
+         {headers}connection: close\r\n\r\n{body}"
     )
     .unwrap();
     let mut answer = String::new();

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod chart;
+mod copying;
 mod discovery;
 mod doctor;
 mod events;
