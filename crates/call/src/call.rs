@@ -91,11 +91,16 @@ pub struct Fence {
 impl CallBuilder {
     /// A call on nobody's account that may touch nothing.
     pub fn new(clock: Clock) -> Self {
+        Self::within(RequestId::fresh(), TraceContext::start(), clock)
+    }
+
+    /// The same as part of a request that has begun.
+    pub fn within(request_id: RequestId, trace: TraceContext, clock: Clock) -> Self {
         Self {
             method: None,
-            request_id: RequestId::fresh(),
+            request_id,
             causation: None,
-            trace: TraceContext::start(),
+            trace,
             deadline: None,
             principal: Principal::Anonymous,
             on_behalf_of: None,
@@ -290,7 +295,7 @@ impl RequestId {
 
     /// A new id (`UUIDv7`).
     pub fn fresh() -> Self {
-        Self(Uuid::now_v7().to_string().into())
+        Self((&*Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer())).into())
     }
 
     /// Checks an id that a client sent: it will stand in logs.

@@ -78,8 +78,28 @@ fn no_state() -> Arc<str> {
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {
-    let digit = |digit: u8| char::from(b"0123456789abcdef"[usize::from(digit)]);
-    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]));
+    for byte in bytes {
+        let place = usize::from(*byte) * 2;
+        text.push_str(&HEX[place..place + 2]);
+    }
+}
+
+/// The two digits of each byte, one after the other: looked up and copied, where each digit alone would be encoded.
+const HEX: &str = match std::str::from_utf8(&DIGITS) {
+    Ok(digits) => digits,
+    Err(_) => panic!("digits are ASCII"),
+};
+
+const DIGITS: [u8; 512] = hex_digits();
+
+const fn hex_digits() -> [u8; 512] {
+    let (mut digits, mut at) = ([0; 512], 0);
+    while at < 512 {
+        let half = if at % 2 == 0 { at / 32 } else { at / 2 % 16 };
+        digits[at] = b"0123456789abcdef"[half];
+        at += 1;
+    }
+    digits
 }
 
 /// Lower-case hexadecimal of exactly `N` bytes.

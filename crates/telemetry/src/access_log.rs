@@ -27,6 +27,14 @@ pub struct Record<'a> {
     pub reason: Option<&'a str>,
 }
 
+/// Whether [`log_call`] would write a line for a call that ended so.
+pub fn is_call_logged(code: Code) -> bool {
+    match code {
+        Code::Internal | Code::Unknown | Code::DataLoss => tracing::enabled!(target: "weft::access", tracing::Level::WARN),
+        _ => tracing::enabled!(target: "weft::access", tracing::Level::INFO),
+    }
+}
+
 /// Logs a finished call under the target `weft::access`: at level info, or warn when the code says
 /// that we are to blame (`INTERNAL`, `UNKNOWN`, `DATA_LOSS`).
 pub fn log_call(record: &Record<'_>) {

@@ -37,13 +37,13 @@ mod spans;
 mod spans_http;
 mod upkeep;
 
-pub use access_log::{Record, log_call};
+pub use access_log::{Record, is_call_logged, log_call};
 pub use call_lines::CallLines;
 pub use error::TelemetryError;
 pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
 pub use metrics::{
-    ConnectionEnd, EdgeConnections, EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, OpenConnection, Side, States,
-    Upstream,
+    ConnectionEnd, EdgeConnections, EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, OpenConnection, Side,
+    SideMetrics, States, Upstream,
 };
 pub use propagation::{adopt_parent, current, within};
 pub use sampling::{is_sampled, start_trace};

@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 use weft_call::Code;
 
 use crate::Upkeep;
-pub use calls::MethodMetrics;
+pub use calls::{MethodMetrics, SideMetrics};
 pub use connections::{ConnectionEnd, EdgeConnections, OpenConnection};
 use resilience::Resilience;
 pub use resilience::{EndpointState, Observed, States, Upstream};

@@ -1,5 +1,7 @@
 //! Percent-encoding (RFC 3986 section 2.1).
 
+use std::borrow::Cow;
+
 /// A `%` without two hexadecimal digits, or bytes that are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InvalidEncoding;
@@ -15,8 +17,12 @@ pub(crate) enum Decode {
     Form,
 }
 
-pub(crate) fn decode(text: &str, how: Decode) -> Result<String, InvalidEncoding> {
+/// What nothing is encoded in is given as it is.
+pub(crate) fn decode(text: &str, how: Decode) -> Result<Cow<'_, str>, InvalidEncoding> {
     let bytes = text.as_bytes();
+    if !bytes.iter().any(|byte| *byte == b'%' || *byte == b'+' && how == Decode::Form) {
+        return Ok(Cow::Borrowed(text));
+    }
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
@@ -37,7 +43,7 @@ pub(crate) fn decode(text: &str, how: Decode) -> Result<String, InvalidEncoding>
         }
         at += 1;
     }
-    String::from_utf8(decoded).map_err(|_| InvalidEncoding)
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| InvalidEncoding)
 }
 
 fn hex(digit: u8) -> Result<u8, InvalidEncoding> {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use weft_access::LimitFactors;
 use weft_cache::InProcess;
 use weft_call::Clock;
-use weft_telemetry::Metrics;
+use weft_telemetry::{Metrics, Side, SideMetrics};
 use weft_transport::Upstreams;
 
 use crate::{
@@ -58,6 +58,7 @@ impl Alone {
             limits: RateLimits::new([], Arc::new(InProcess::new()), LimitFactors::default()),
             upstreams,
             clock,
+            calls: Arc::new(SideMetrics::new(Side::Edge, metrics.clone())),
             metrics,
         });
         let running = server::run(Arc::clone(&front)).await?;

@@ -70,10 +70,8 @@ impl Arrival {
     ) -> Result<Call> {
         let (principal, authority) =
             authority.map_or((Principal::Anonymous, None), |given| (given.principal, Some(given.assertion)));
-        let mut call = CallBuilder::new(clock.clone());
+        let mut call = CallBuilder::within(self.request_id.clone(), self.trace.clone(), clock.clone());
         call.method = Some(method);
-        call.request_id = self.request_id.clone();
-        call.trace = self.trace.clone();
         call.deadline = deadline;
         call.scope = principal.tenant().map_or(Scope::Nothing, Scope::Tenant);
         call.principal = principal;

@@ -16,7 +16,7 @@ mod error;
 mod get;
 mod requests;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, header, request::Parts};
@@ -110,7 +110,7 @@ async fn unary(
 ) -> Result<Response<Body>, Failed> {
     let method = served.contract;
     let deadline = begin(observation, method, parts)?;
-    let work = async {
+    let work = pin!(async {
         let exchange = Exchange::admit(front, observation, method, &parts.headers, deadline).await?;
         let limit = front.settings.max_body;
         let asked = match form {
@@ -129,7 +129,7 @@ async fn unary(
             response.headers_mut().entry(header::CACHE_CONTROL).or_insert(value);
         }
         Ok(response)
-    };
+    });
     exchange::within(deadline, method, work).await
 }
 
@@ -157,7 +157,7 @@ async fn stream(
     let deadline = begin(observation, method, parts)?;
     let packed = asked::packing(&parts.headers, &asked::STREAM_ENCODING)?;
     let accepted = parts.headers.get(&asked::STREAM_ACCEPTED).cloned();
-    let work = async {
+    let work = pin!(async {
         let exchange = Exchange::admit(front, observation, method, &parts.headers, deadline).await?;
         let translator = Arc::new(Translator::new(catalogue, method, codec)?);
         let requests = Requests::new(front, Arc::clone(&translator), packed, fault.clone(), body);
@@ -172,7 +172,7 @@ async fn stream(
             response.headers_mut().insert(name, HeaderValue::from_static(packing.name()));
         }
         Ok(response)
-    };
+    });
     exchange::within(deadline, method, work).await
 }
 

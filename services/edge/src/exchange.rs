@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use weft_call::{Call, Deadline, Error, MeshReason, MethodContract, Payload, Reply, Result};
 use weft_transport::{ForwardBody, Upstreams, metadata};
@@ -55,7 +55,8 @@ impl From<Error> for Failed {
 /// On whose account the method is called; nobody's where that is for the server behind to find out.
 async fn authority(front: &Front, method: &MethodContract, sent: &HeaderMap, client: IpAddr) -> Result<Option<Authority>> {
     match &front.authenticator {
-        Some(authenticator) => authenticator.authority(method, sent, client).await,
+        // Boxed, since all that it may have to do for a new token would make every call's future large.
+        Some(authenticator) => Box::pin(authenticator.authority(method, sent, client)).await,
         None => Ok(None),
     }
 }
@@ -120,7 +121,7 @@ impl Exchange {
     /// Makes the call with framed messages that come one after the other.
     pub(crate) async fn send<B>(self, frames: B) -> Result<Response<ForwardBody>>
     where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (upstreams, method, call) = (self.upstreams.clone(), self.method, self.call.clone());
@@ -154,7 +155,7 @@ pub(crate) async fn call(
     observation.arrival.call(method, sent, deadline, authority, &front.clock)
 }
 
-/// Runs work within the deadline of its call.
+/// Runs work within the deadline of its call. It is best pinned: a future that is handed on is copied, and kept twice.
 pub(crate) async fn within<T, E: From<Error>>(
     deadline: Option<Deadline>,
     method: &MethodContract,
@@ -204,19 +205,12 @@ fn for_server(sent: &HeaderMap) -> HeaderMap {
 
 /// Removes from headers for the client those that belong to the connection, to gRPC or to the mesh.
 pub(crate) fn for_client(mut headers: HeaderMap) -> HeaderMap {
-    for name in [
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::CONTENT_TYPE,
-        header::DATE,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
-        headers.remove(name);
-    }
-    let is_inner = |name: &&http::HeaderName| name.as_str().starts_with("grpc-") || name.as_str().starts_with("weft-");
+    const INNER: [&str; 8] =
+        ["connection", "content-length", "content-type", "date", "te", "trailer", "transfer-encoding", "upgrade"];
+    let is_inner = |name: &&HeaderName| {
+        let name = name.as_str();
+        INNER.contains(&name) || name.starts_with("grpc-") || name.starts_with("weft-")
+    };
     let inner: Vec<_> = headers.keys().filter(is_inner).cloned().collect();
     for name in &inner {
         headers.remove(name);

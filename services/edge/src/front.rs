@@ -1,6 +1,6 @@
 //! One request, from its first header to its answer.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 use weft_call::{Clock, Error};
-use weft_telemetry::{HttpRequest, Metrics};
+use weft_telemetry::{HttpRequest, Metrics, SideMetrics};
 use weft_transcode::RequestOptions;
 use weft_transport::{Upstreams, metadata};
 
@@ -51,6 +51,8 @@ pub(crate) struct Front {
     pub(crate) upstreams: Upstreams,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
+    /// Of it, those of requests.
+    pub(crate) calls: Arc<SideMetrics>,
 }
 
 impl Front {
@@ -65,7 +67,7 @@ impl Front {
         let scheme = if self.settings.tls.is_some() { "https" } else { "http" };
         let (span, lines) = spans(&request, &arrival, scheme);
         arrival.trace = weft_telemetry::within(&span, &arrival.trace);
-        let observation = Observation::new(arrival, self.metrics.clone(), span.clone());
+        let observation = Observation::new(arrival, Arc::clone(&self.calls), span.clone());
         let is_last = request_limits::is_last(&request) || self.leaves(&request);
         let is_head = request.method() == Method::HEAD;
         let origin = request.headers().get(header::ORIGIN).cloned();
@@ -96,6 +98,7 @@ impl Front {
         self.leave.is_cancelled() && request.version() == Version::HTTP_11 && !request.headers().contains_key(header::UPGRADE)
     }
 
+    /// What answers is boxed by protocol: each future is as large as all that it may do, and is copied when it is handed on.
     async fn respond(&self, mut observation: Observation, request: Request<Incoming>) -> Response<Body> {
         if let Err(failure) = request_limits::check(&request, &self.settings) {
             observation.fail(&failure.error);
@@ -103,20 +106,20 @@ impl Front {
         }
         let catalogue = self.catalogue.load_full();
         if is_grpc(&request) {
-            return grpc::answer(self, &catalogue, observation, request.map(body::inbound)).await;
+            return Box::pin(grpc::answer(self, &catalogue, observation, request.map(body::inbound))).await;
         }
         if websocket::is_asked_for(&request) {
-            return websocket::answer(self, catalogue, observation, request).await;
+            return Box::pin(websocket::answer(self, catalogue, observation, request)).await;
         }
         let version = request.version();
         let request = request.map(|body| Lingering::new(body, version));
         if grpc_web::is_spoken(&request) && request.method() != Method::OPTIONS {
-            return grpc_web::answer(self, &catalogue, observation, request).await;
+            return Box::pin(grpc_web::answer(self, &catalogue, observation, request)).await;
         }
         let accepted = request.headers().get(header::ACCEPT_ENCODING).cloned();
         if let Some(shown) = reference::at(self, &catalogue, request.uri().path()) {
             let (parts, _) = request.into_parts();
-            let answered = reference::answer(&self.origins, catalogue, observation, &parts, shown).await;
+            let answered = Box::pin(reference::answer(&self.origins, catalogue, observation, &parts, shown)).await;
             return encoding::packed(answered, accepted.as_ref()).await;
         }
         if request.method() == Method::OPTIONS
@@ -125,12 +128,13 @@ impl Front {
             return response;
         }
         if catalogue.method(request.uri().path()).is_some() {
-            return connect::answer(self, catalogue, observation, request).await;
+            return Box::pin(connect::answer(self, catalogue, observation, request)).await;
         }
         if connect::is_meant(&request) {
             return connect::unknown(observation);
         }
-        encoding::packed(rest::answer(self, catalogue, observation, request).await, accepted.as_ref()).await
+        let response = Box::pin(rest::answer(self, catalogue, observation, request)).await;
+        encoding::packed(response, accepted.as_ref()).await
     }
 
     /// The answer to OPTIONS, unless a contract has its own.
@@ -156,8 +160,14 @@ fn spans<B>(request: &Request<B>, arrival: &Arrival, scheme: &'static str) -> (S
     };
     let (method, path, client) = (request.method().as_str(), request.uri().path(), arrival.client);
     let span = weft_telemetry::http_span(HttpRequest { method, scheme, path, version, client }, &arrival.trace);
-    let (request_id, trace_id) = (arrival.request_id.as_str(), arrival.trace.trace());
-    (span, tracing::info_span!(target: weft_telemetry::LINES, "request", request_id, trace_id))
+    // Made only where lines are written at all.
+    let lines = tracing::info_span!(
+        target: weft_telemetry::LINES,
+        "request",
+        request_id = arrival.request_id.as_str(),
+        trace_id = arrival.trace.trace(),
+    );
+    (span, lines)
 }
 
 /// The answer to HEAD: the headers of the answer to GET (RFC 9110 section 9.3.2).

@@ -10,6 +10,8 @@ mod own_services;
 mod passage;
 mod whole;
 
+use std::pin::pin;
+
 use http::{Method, Request, Response, header};
 use tower::ServiceExt as _;
 use weft_call::{Deadline, Error, MeshReason, Result};
@@ -86,7 +88,7 @@ async fn pass_on(
     let method = catalogue.method(request.uri().path()).ok_or_else(unknown)?.contract;
     observation.is_for(method, request.method().as_str(), method.path);
     let deadline = observation.arrival.deadline(method, request.headers())?;
-    let work = async {
+    let work = pin!(async {
         if whole::takes(method) && !front.stands_alone() {
             return whole::pass_on(front, observation, method, request, deadline).await;
         }
@@ -99,7 +101,7 @@ async fn pass_on(
             exchange.pass(ACCEPTED, &parts.headers);
         }
         exchange.send(messages).await
-    };
+    });
     let response = exchange::within(deadline, method, work).await?;
     Ok((response, deadline))
 }

@@ -1,10 +1,10 @@
 //! What is written down of a finished request: one line and one observation.
 
-use std::error::Error as _;
+use std::{error::Error as _, sync::Arc};
 
 use tracing::Span;
 use weft_call::{Code, Error, MethodContract};
-use weft_telemetry::{Metrics, Record, Side, log_call};
+use weft_telemetry::{Record, SideMetrics, is_call_logged, log_call};
 
 use crate::arrival::Arrival;
 
@@ -18,15 +18,15 @@ pub(crate) struct Observation {
     pub(crate) arrival: Arrival,
     pub(crate) method: Option<&'static MethodContract>,
     pub(crate) principal: Option<String>,
-    metrics: Metrics,
+    calls: Arc<SideMetrics>,
     /// Of the request, in its trace.
     span: Span,
     finished: bool,
 }
 
 impl Observation {
-    pub(crate) fn new(arrival: Arrival, metrics: Metrics, span: Span) -> Self {
-        Self { arrival, method: None, principal: None, metrics, span, finished: false }
+    pub(crate) fn new(arrival: Arrival, calls: Arc<SideMetrics>, span: Span) -> Self {
+        Self { arrival, method: None, principal: None, calls, span, finished: false }
     }
 
     /// The request is for this method, and came by this route, as the contract writes it.
@@ -59,9 +59,16 @@ impl Observation {
             return;
         }
         weft_telemetry::end_server_span(&self.span, code);
-        let (domain, method) = self.method.map_or(UNKNOWN, |method| (method.domain, method.name));
         let duration = self.arrival.started.elapsed();
-        self.metrics.observe_call(Side::Edge, domain, method, code, duration);
+        match self.method {
+            Some(method) => self.calls.of(method).observe(code, duration),
+            None => self.calls.observe(UNKNOWN, code, duration),
+        }
+        // What a line says is only written where one is.
+        if !is_call_logged(code) {
+            return;
+        }
+        let (domain, method) = self.method.map_or(UNKNOWN, |method| (method.domain, method.name));
         log_call(&Record {
             request_id: self.arrival.request_id.as_str(),
             trace_id: &self.arrival.trace.trace(),

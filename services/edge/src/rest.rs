@@ -13,7 +13,7 @@ mod rules;
 mod stream;
 mod upload;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
@@ -77,7 +77,7 @@ async fn respond(
     let method = route.served.contract;
     observation.is_for(method, parts.method.as_str(), &route.matched.binding.rule().path);
     let deadline = observation.arrival.deadline(method, &parts.headers)?;
-    let work = async {
+    let work = pin!(async {
         let exchange = Exchange::admit(front, observation, method, &parts.headers, deadline).await?;
         if method.kind == MethodKind::Unary {
             let message = only_message(front, catalogue, &route, &parts, body).await?;
@@ -95,7 +95,7 @@ async fn respond(
             Answered::Stream(response) => Answered::Stream(Box::new(response.map(|messages| messages.with_fault(fault)))),
             whole @ Answered::Whole(_) => whole,
         })
-    };
+    });
     exchange::within(deadline, method, work).await
 }
 

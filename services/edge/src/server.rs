@@ -13,7 +13,7 @@ use weft_access::{AssertionSigner, LimitFactors};
 use weft_cache::Counters;
 use weft_call::{Client, Clock, Contract, Declares};
 use weft_contracts_auth::{AuthClient, AuthContract};
-use weft_telemetry::Metrics;
+use weft_telemetry::{Metrics, Side, SideMetrics};
 use weft_transcode::RequestOptions;
 use weft_transport::Upstreams;
 
@@ -95,6 +95,7 @@ impl Edge {
             upstreams: upstreams.clone(),
             limits,
             clock,
+            calls: Arc::new(SideMetrics::new(Side::Edge, metrics.clone())),
             metrics,
         };
         let running = run(Arc::new(front)).await?;

@@ -10,7 +10,7 @@
 mod session;
 mod target;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use hyper::body::Incoming;
@@ -88,7 +88,7 @@ async fn begin(
     let method = target.method();
     observation.is_for(method, parts.method.as_str(), target.path());
     let deadline = observation.arrival.deadline(method, &parts.headers)?;
-    let exchange = Exchange::admit(front, observation, method, &parts.headers, deadline);
+    let exchange = pin!(Exchange::admit(front, observation, method, &parts.headers, deadline));
     let exchange = exchange::within(deadline, method, exchange).await?;
     Ok((head, Session::new(exchange, target, &front.settings, deadline)))
 }

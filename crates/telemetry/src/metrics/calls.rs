@@ -2,12 +2,15 @@
 //! its counters without building labels.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
-use weft_call::Code;
+use weft_call::{Code, MethodContract};
 
 use super::{Called, Outcome, Side};
 
@@ -38,6 +41,43 @@ impl MethodMetrics {
             counter.get_or_init(made).inc();
         }
         durations.observe(duration.as_secs_f64());
+    }
+}
+
+/// The counters of all methods that one side has seen, so that a call finds its own without building labels.
+#[derive(Debug)]
+pub struct SideMetrics {
+    side: Side,
+    metrics: super::Metrics,
+    /// By the path of the method, as it stands in memory.
+    known: ArcSwap<HashMap<usize, MethodMetrics, RandomState>>,
+}
+
+impl SideMetrics {
+    /// Those of this side.
+    pub fn new(side: Side, metrics: super::Metrics) -> Self {
+        Self { side, metrics, known: ArcSwap::default() }
+    }
+
+    /// Counts a call of what is no method, by names that no stranger can choose.
+    pub fn observe(&self, (domain, method): (&'static str, &'static str), code: Code, duration: Duration) {
+        self.metrics.observe_call(self.side, domain, method, code, duration);
+    }
+
+    /// The counters of a method.
+    pub fn of(&self, method: &'static MethodContract) -> MethodMetrics {
+        // Paths of contracts are never freed, and so no other can come to stand in the same place.
+        let place = method.path.as_ptr() as usize;
+        if let Some(known) = self.known.load().get(&place) {
+            return known.clone();
+        }
+        let made = self.metrics.method(self.side, method.domain, method.name);
+        self.known.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.insert(place, made.clone());
+            known
+        });
+        made
     }
 }
 

@@ -72,8 +72,13 @@ impl<'s> Parameters<'s> {
                 level.len() - 1
             });
             if leaf {
-                let json = json_of(schema, field, text);
                 let wire = &mut level[place].wire;
+                // Most are, and JSON has nothing to say about them.
+                if field.kind == Kind::String && !text.is_empty() {
+                    put_field(field, text.as_bytes(), wire);
+                    return Ok(());
+                }
+                let json = json_of(schema, field, text);
                 return json_to_field(schema, field, json.as_bytes(), options, wire)
                     .map_err(|error| SetError::Value(at_field(schema, path, &error)));
             }
@@ -149,5 +154,13 @@ fn camel_paths(text: &str) -> String {
 
 /// Text as a JSON string.
 fn quote(text: &str) -> String {
-    format!("\"{}\"", escape(text))
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        quoted.push_str(&escape(text));
+    } else {
+        quoted.push_str(text);
+    }
+    quoted.push('"');
+    quoted
 }

@@ -29,7 +29,7 @@ pub(super) fn read(
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = percent::decode(name, decode).map_err(|_| RequestError::QueryEncoding)?;
         let value = percent::decode(value, decode).map_err(|_| RequestError::ParameterEncoding(shown(&name)))?;
-        if options.ignored_parameters.contains(&name) {
+        if options.ignored_parameters.iter().any(|ignored| *ignored == name) {
             continue;
         }
         parameter(schema, binding, &name, &value, options, parameters)?;

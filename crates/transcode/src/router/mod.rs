@@ -5,7 +5,7 @@
 
 mod trie;
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use crate::percent::{self, Decode};
 use crate::schema::{Field, FieldIndex, Form, HttpRule, Kind, MessageId, Method, Schema, Shape};
@@ -251,8 +251,8 @@ impl Router {
             let from = binding.template.place(variable.from, segments.len());
             let to = binding.template.place(variable.to, segments.len());
             let text = match &segments[from..to] {
-                [only] => percent::decode(only, variable.decode),
-                several => percent::decode(&several.join("/"), variable.decode),
+                [only] => percent::decode(only, variable.decode).map(Cow::into_owned),
+                several => percent::decode(&several.join("/"), variable.decode).map(Cow::into_owned),
             };
             captures.push(text.map_err(|_| RouteError::InvalidEncoding)?);
         }

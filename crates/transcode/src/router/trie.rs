@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::template::{Segment, Template};
 
 /// The rule for every HTTP method.
@@ -28,14 +30,17 @@ impl Default for Trie {
     }
 }
 
+/// HTTP method and binding.
+type Ends = Vec<(Box<str>, u32)>;
+
 #[derive(Debug, Default)]
 struct Node {
-    literals: HashMap<Box<str>, u32>,
+    literals: HashMap<Box<str>, u32, RandomState>,
     single: Option<u32>,
     /// The root of the tree behind `**`.
     multi: Option<u32>,
-    /// Rules that end here, by verb: HTTP method and binding.
-    ends: HashMap<Box<str>, Vec<(Box<str>, u32)>>,
+    /// Rules that end here, by verb.
+    ends: HashMap<Box<str>, Ends, RandomState>,
 }
 
 impl Trie {

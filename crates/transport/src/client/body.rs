@@ -6,7 +6,7 @@
 
 use std::{
     future::poll_fn,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
@@ -65,22 +65,39 @@ impl Body for Answer {
 /// Sends a request part by part, and waits for the head of its answer.
 pub(super) async fn exchange<B>(connection: Connection, request: Request<B>) -> Result<Response<Answer>, h2::Error>
 where
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    let (head, body) = request.into_parts();
-    let is_whole = body.is_end_stream();
-    let (answer, sink) = connection.open(Request::from_parts(head, ()), is_whole)?;
-    let guard = if is_whole { None } else { sending(body, sink).await };
+    let (head, mut body) = request.into_parts();
+    let is_empty = body.is_end_stream();
+    let (answer, mut sink) = connection.open(Request::from_parts(head, ()), is_empty)?;
+    let guard = if is_empty {
+        None
+    } else {
+        match poll!(body.frame()).map(|frame| frame.map(|frame| frame.map(Frame::into_data).map_err(drop))) {
+            // Mostly this is all: it waits for the peer's windows there as well as in a task.
+            Poll::Ready(Some(Ok(Ok(data)))) if body.is_end_stream() => {
+                // Where the peer wants none of it, the answer says why.
+                let _ = sink.send_data(data, true);
+                None
+            }
+            Poll::Ready(first) => sending(Some(first), body, sink).await,
+            Poll::Pending => sending(None, body, sink).await,
+        }
+    };
     Ok(answer.await?.map(|stream| Answer { _request: guard, ..Answer::new(stream) }))
 }
 
-/// Sends a request's body; what cannot be sent at once, in a task that ends with the guard.
-async fn sending<B>(body: B, sink: SendStream<Bytes>) -> Option<DropGuard>
+/// What comes next of a body: data, trailers, its end or why it broke off.
+type Part = Option<Result<Result<Bytes, Frame<Bytes>>, ()>>;
+
+/// Sends a request's body, of which the first part may be there; what cannot be sent at once, in a task that ends with the
+/// guard.
+async fn sending<B>(first: Option<Part>, body: B, sink: SendStream<Bytes>) -> Option<DropGuard>
 where
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     let given_up = CancellationToken::new();
-    let mut sent = Box::pin(given_up.clone().run_until_cancelled_owned(send(body, sink)));
+    let mut sent = Box::pin(given_up.clone().run_until_cancelled_owned(send(first, body, sink)));
     // Mostly all of it is there.
     if poll!(sent.as_mut()).is_ready() {
         return None;
@@ -89,17 +106,20 @@ where
     Some(given_up.drop_guard())
 }
 
-async fn send<B: Body<Data = Bytes>>(body: B, mut sink: SendStream<Bytes>) {
-    let mut body = pin!(body);
+async fn send<B: Body<Data = Bytes> + Unpin>(mut first: Option<Part>, mut body: B, mut sink: SendStream<Bytes>) {
     loop {
-        let frame = tokio::select! {
-            biased;
-            // The peer wants no more: the answer says why.
-            _ = poll_fn(|context| sink.poll_reset(context)) => return,
-            frame = body.frame() => frame.map(|frame| frame.map(Frame::into_data).map_err(drop)),
+        let part = if let Some(first) = first.take() {
+            first
+        } else {
+            tokio::select! {
+                biased;
+                // The peer wants no more: the answer says why.
+                _ = poll_fn(|context| sink.poll_reset(context)) => return,
+                frame = body.frame() => frame.map(|frame| frame.map(Frame::into_data).map_err(drop)),
+            }
         };
         let is_last = body.is_end_stream();
-        match frame {
+        match part {
             Some(Ok(Ok(data))) => {
                 if send_data(data, is_last, &mut sink).await {
                     return;

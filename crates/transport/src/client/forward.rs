@@ -3,27 +3,64 @@
 //! They go to an endpoint as any call does, but are never sent again: what has passed is gone.
 
 use std::{
-    pin::Pin,
-    task::{Context, Poll},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http_body::{Body, Frame};
+use http::{HeaderMap, uri::PathAndQuery};
+use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, timeout};
-use tracing::Instrument;
-use weft_call::{Code, Error, MethodContract, TraceContext};
-use weft_telemetry::{Side, client_span, record_endpoint, within};
+use tonic::Status;
+use tracing::{Instrument, Span};
+use weft_call::{Code, Error, MethodContract, MethodKind, TraceContext};
+use weft_telemetry::{client_span, record_endpoint, within};
 
-use super::{ForwardBody, Upstreams, body, layer::Attempt, measure::Measure, unknown};
+use super::{
+    Upstreams,
+    body::{self, Answer},
+    layer::Attempt,
+    measure::Measure,
+    unknown,
+};
 use crate::{
+    frame::OneMessage,
     metadata,
     status::{error_from_h2, late},
 };
 
+/// The body of a forwarded answer.
+#[derive(Default)]
+pub struct ForwardBody {
+    content: Content,
+    watch: Watch,
+}
+
+#[derive(Default)]
+enum Content {
+    #[default]
+    Nothing,
+    /// What comes from the server.
+    Coming(Answer),
+    /// What is there already.
+    There(OneMessage),
+}
+
+impl ForwardBody {
+    /// No body.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// One message, which is put into its frame, and the trailers of a call that went well.
+    pub fn message(message: &[u8], trailers: HeaderMap) -> Result<Self, Error> {
+        Ok(Self { content: Content::There(OneMessage::answer(message, trailers)?), watch: Watch::default() })
+    }
+}
+
 impl Upstreams {
-    /// Forwards a call of a method: measured, and with a span of its own in the trace. Dropping the
-    /// answer cancels the call.
+    /// Forwards a call of a method, whose metadata is written already: measured, and with a span of its own in the trace.
+    /// Dropping the answer cancels the call.
     pub async fn forward<B>(
         &self,
         method: &'static MethodContract,
@@ -31,55 +68,79 @@ impl Upstreams {
         mut request: http::Request<B>,
     ) -> Result<http::Response<ForwardBody>, Error>
     where
-        B: Body<Data = Bytes> + Send + 'static,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let span = client_span(method, trace);
-        metadata::set_trace(&within(&span, trace), request.headers_mut());
-        let metrics = self.0.metrics.method(Side::Client, method.domain, method.name);
+        if !span.is_disabled() {
+            metadata::set_trace(&within(&span, trace), request.headers_mut());
+        }
+        let metrics = self.0.calls.of(method);
         let mut watch = Watch(Some(Measure { metrics, began: Instant::now(), span: span.clone() }));
-        let response = self.send(method.domain, request).instrument(span).await.inspect_err(|error| watch.end(error.code()))?;
+        // Pinned, as futures that are handed on are copied at every step.
+        let sent = pin!(self.send_by(method.domain, Some(method), request).instrument(span));
+        let response = sent.await.inspect_err(|error| watch.end(error.code()))?;
         if let Some(code) = code(response.headers()) {
             watch.end(code);
         }
-        Ok(response.map(|messages| if watch.0.is_some() { ForwardBody::new(Watched { messages, watch }) } else { messages }))
+        Ok(response.map(|answer| ForwardBody { watch, ..answer }))
     }
 
     /// Sends a gRPC request to a domain as it is, its body unread.
     pub async fn send<B>(&self, domain: &str, request: http::Request<B>) -> Result<http::Response<ForwardBody>, Error>
     where
-        B: Body<Data = Bytes> + Send + 'static,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        // A client that gives up at once, over and over, is not passed on: whoever dropped this call meanwhile never sent it,
-        // and the server behind does not end the connection for a burst of resets.
-        tokio::task::yield_now().await;
+        self.send_by(domain, None, request).await
+    }
+
+    async fn send_by<B>(
+        &self,
+        domain: &str,
+        method: Option<&'static MethodContract>,
+        request: http::Request<B>,
+    ) -> Result<http::Response<ForwardBody>, Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let balancer = self.domain(domain).map_err(Error::internal)?.balancer;
         // What passes unread may not be sent again, so it probes nobody.
         let picked = balancer.pick(Attempt::default()).ok_or_else(|| unknown(domain))?;
-        let endpoint = picked.member.endpoint();
-        record_endpoint(&tracing::Span::current(), &endpoint.host, endpoint.port);
+        let span = Span::current();
+        if !span.is_disabled() {
+            let endpoint = picked.member.endpoint();
+            record_endpoint(&span, &endpoint.host, endpoint.port);
+        }
         let _under_way = picked.under_way();
-        let _place = picked.enter(None).await?;
+        // A stream holds no place among calls that end, and when its head comes says nothing.
+        let ends = method.filter(|method| method.kind == MethodKind::Unary);
+        let place = Some(picked.enter(None).await?).filter(|_| ends.is_some());
         let began = Instant::now();
         let limit = metadata::timeout(request.headers());
         let (mut head, body) = request.into_parts();
-        let answering = async {
+        let mut answering = pin!(async {
             let connection = picked.connection(began).await?;
             let path = head.uri.into_parts().path_and_query;
             head.uri = connection.uri(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
             body::exchange(connection, http::Request::from_parts(head, body)).await.map_err(error_from_h2)
-        };
+        });
         let result = match limit {
-            Some(limit) => timeout(limit, answering).await.unwrap_or_else(|_| Err(late())),
-            None => answering.await,
+            Some(limit) => timeout(limit, answering.as_mut()).await.unwrap_or_else(|_| Err(late())),
+            None => answering.as_mut().await,
         };
-        picked.observe(result.as_ref().map(drop), Some(began.elapsed()), None);
-        Ok(result?.map(ForwardBody::new))
+        let took = began.elapsed();
+        let overloaded = picked.observe(result.as_ref().map(drop), Some(took), method);
+        if let (Some(place), Some(method)) = (place, ends) {
+            place.leave(method, took, overloaded);
+        }
+        Ok(result?.map(|answer| ForwardBody { content: Content::Coming(answer), watch: Watch::default() }))
     }
 }
 
 /// Tells once how the call ended; one that is dropped before was cancelled.
+#[derive(Default)]
 struct Watch(Option<Measure>);
 
 impl Watch {
@@ -96,18 +157,22 @@ impl Drop for Watch {
     }
 }
 
-/// An answer, watched to its end.
-struct Watched {
-    messages: ForwardBody,
-    watch: Watch,
-}
-
-impl Body for Watched {
+impl Body for ForwardBody {
     type Data = Bytes;
-    type Error = tonic::Status;
+    type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.messages).poll_frame(context));
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = match &mut self.content {
+            Content::Nothing => return Poll::Ready(None),
+            Content::Coming(answer) => {
+                let frame = ready!(Pin::new(answer).poll_frame(context));
+                frame.map(|frame| frame.map_err(|error| Status::from_error(error.into())))
+            }
+            Content::There(message) => {
+                let frame = ready!(Pin::new(message).poll_frame(context));
+                frame.map(|frame| frame.map_err(|never| match never {}))
+            }
+        };
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
@@ -121,16 +186,24 @@ impl Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.messages.is_end_stream()
+        match &self.content {
+            Content::Nothing => true,
+            Content::Coming(answer) => answer.is_end_stream(),
+            Content::There(message) => message.is_end_stream(),
+        }
     }
 
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.messages.size_hint()
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Nothing => SizeHint::with_exact(0),
+            Content::Coming(answer) => answer.size_hint(),
+            Content::There(message) => message.size_hint(),
+        }
     }
 }
 
 /// How a call ended, if these headers or trailers say so.
-fn code(headers: &http::HeaderMap) -> Option<Code> {
+fn code(headers: &HeaderMap) -> Option<Code> {
     let number = headers.get("grpc-status")?.to_str().ok()?.parse().ok();
     Some(number.map_or(Code::Unknown, Code::from_number))
 }

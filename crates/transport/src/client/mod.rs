@@ -23,10 +23,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use forward::ForwardBody;
 use tokio::time::Instant;
 use weft_call::{Error, MeshReason, Upstream};
 use weft_discovery::Resolver;
-use weft_telemetry::{Metrics, Observed, States};
+use weft_telemetry::{Metrics, Observed, Side, SideMetrics, States};
 use weft_workload_identity::{CertificateSource, WorkloadName, client_config};
 
 use crate::{
@@ -45,9 +46,6 @@ use retry::{Retried, RetryBudget};
 use streams::Streams;
 use transaction::OutsideTransactions;
 
-/// The body of a forwarded answer.
-pub type ForwardBody = tonic::body::Body;
-
 /// The connections of one workload to the domains that it calls. Cloning it shares them.
 #[derive(Clone)]
 pub struct Upstreams(Arc<Shared>);
@@ -59,6 +57,7 @@ struct Shared {
     /// None where connections are plaintext.
     certificates: Option<Arc<dyn CertificateSource>>,
     metrics: Metrics,
+    calls: Arc<SideMetrics>,
     tuning: LiveTuning,
     domains: Mutex<HashMap<String, Domain>>,
 }
@@ -107,14 +106,24 @@ impl Upstreams {
         metrics: Metrics,
         tuning: LiveTuning,
     ) -> Self {
-        let certificates = Some(certificates);
-        Self(Arc::new(Shared { own, resolver, dialer, certificates, metrics, tuning, domains: Mutex::default() }))
+        Self::with(dialer, own, resolver, Some(certificates), metrics, tuning)
     }
 
     /// To servers that are no domains of a mesh: in plaintext, and nobody is proven. For an edge that stands alone.
     pub fn plaintext(own: WorkloadName, resolver: Arc<dyn Resolver>, metrics: Metrics, tuning: LiveTuning) -> Self {
-        let (dialer, certificates, domains) = (Arc::new(Tcp), None, Mutex::default());
-        Self(Arc::new(Shared { own, resolver, dialer, certificates, metrics, tuning, domains }))
+        Self::with(Arc::new(Tcp), own, resolver, None, metrics, tuning)
+    }
+
+    fn with(
+        dialer: Arc<dyn Dialer>,
+        own: WorkloadName,
+        resolver: Arc<dyn Resolver>,
+        certificates: Option<Arc<dyn CertificateSource>>,
+        metrics: Metrics,
+        tuning: LiveTuning,
+    ) -> Self {
+        let calls = Arc::new(SideMetrics::new(Side::Client, metrics.clone()));
+        Self(Arc::new(Shared { own, resolver, dialer, certificates, metrics, calls, tuning, domains: Mutex::default() }))
     }
 
     /// A domain as a client sees it. That the domain exists is found out when it is called.
@@ -126,14 +135,14 @@ impl Upstreams {
     /// where it stands.
     #[rustfmt::skip]
     fn stack(&self, Domain { balancer, retries, .. }: Domain) -> impl Layer {
-        let (metrics, tuning) = (&self.0.metrics, &self.0.tuning);
-        Measured::new(metrics.clone(),
+        let Shared { metrics, calls, tuning, .. } = &*self.0;
+        Measured { calls: Arc::clone(calls), within:
         OutsideTransactions(
         Bounded(
         Streams { tuning: tuning.clone(), within:
         Retried { budget: retries, metrics: metrics.clone(), tuning: tuning.clone(), within:
         Balanced(balancer)
-        }})))
+        }}))}
     }
 
     fn domain(&self, domain: &str) -> Result<Domain, TransportError> {

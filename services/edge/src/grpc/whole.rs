@@ -4,10 +4,8 @@
 //! A call whose contract says that a repeat does no harm is read to its end first; its message is not
 //! decoded. Then it is a call like any other: retried, and sent elsewhere when an instance hangs.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
-use http_body::Frame;
-use http_body_util::StreamBody;
 use weft_call::{Deadline, Error, Idempotency, MeshReason, MethodContract, MethodKind, Payload, Reply, Result};
 use weft_transport::ForwardBody;
 
@@ -64,19 +62,12 @@ fn only_message(mut body: Bytes) -> Result<Bytes> {
 }
 
 fn answer(reply: Reply<Payload>) -> Result<Response<ForwardBody>> {
-    let Reply { message, status: _, mut headers, mut trailers } = reply;
+    let Reply { message, status: _, mut headers, trailers } = reply;
     let Payload::Message(message) = message else {
         return Err(Error::new(MeshReason::MalformedMessage, "the domain answered a unary call with a stream"));
     };
-    let length = u32::try_from(message.len()).map_err(Error::internal)?;
-    let mut framed = BytesMut::with_capacity(PREFIX + message.len());
-    framed.put_u8(0);
-    framed.put_u32(length);
-    framed.put(message);
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let frames = [Ok::<_, std::convert::Infallible>(Frame::data(framed.freeze())), Ok(Frame::trailers(trailers))];
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    let mut response = Response::new(ForwardBody::new(StreamBody::new(futures_util::stream::iter(frames))));
+    let mut response = Response::new(ForwardBody::message(&message, trailers)?);
     *response.headers_mut() = headers;
     Ok(response)
 }

@@ -1,7 +1,15 @@
 //! One connection, from its handshake to its end.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use http::Version;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -18,7 +26,12 @@ use super::{
     Closing,
     activity::{Activity, Watched},
 };
-use crate::{front::Front, request_limits, settings::Settings, websocket::Sessions};
+use crate::{
+    front::Front,
+    request_limits,
+    settings::Settings,
+    websocket::{self, Sessions},
+};
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -51,6 +64,14 @@ pub(super) async fn serve(
     }
 }
 
+/// What ends a connection beside its client.
+enum Bound {
+    /// It is to end once nothing is under way.
+    Leave,
+    /// One of its times is over.
+    Over(ConnectionEnd),
+}
+
 /// HTTP, whichever version the client speaks.
 async fn speak<S>(front: Arc<Front>, stream: S, peer: SocketAddr, closing: Closing)
 where
@@ -62,18 +83,38 @@ where
     let sessions = Sessions::new(closing.stop.clone());
     let (upgrades, noted) = (sessions.clone(), Arc::clone(&activity));
     let service = service_fn(move |mut request: http::Request<Incoming>| {
-        request.extensions_mut().insert(upgrades.clone());
+        if websocket::is_asked_for(&request) {
+            request.extensions_mut().insert(upgrades.clone());
+        }
         let (front, turn) = (Arc::clone(&front), noted.begin(&request));
-        async move { Ok::<_, Infallible>(front.answer(request, peer).await.map(|body| turn.answered(body))) }
+        // Boxed, since what answers is large, and hyper hands it on several times.
+        Box::pin(async move {
+            // A client that gives up at once, over and over, is not passed on: whoever took its request back meanwhile has
+            // never asked, and the server behind does not end the connection for a burst of resets.
+            if request.version() == Version::HTTP_2 {
+                tokio::task::yield_now().await;
+            }
+            Ok::<_, Infallible>(front.answer(request, peer).await.map(|body| turn.answered(body)))
+        })
     });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
-    let (mut leaving, mut over) = (pin!(asked_to_leave(&closing, &activity)), pin!(activity.over()));
-    let mut is_leaving = false;
+    // They are looked at when they have something to say, and not whenever a byte comes or goes.
+    let mut bounds = FuturesUnordered::<Pin<Box<dyn Future<Output = Bound> + Send + '_>>>::new();
+    bounds.push(Box::pin(asked_to_leave(&closing, &activity).map(|()| Bound::Leave)));
+    bounds.push(Box::pin(activity.over().map(Bound::Over)));
     let ended = loop {
         tokio::select! {
+            biased;
             ended = connection.as_mut() => break ended,
-            end = &mut over => {
+            Some(bound) = bounds.next() => {
+                let end = match bound {
+                    Bound::Leave => {
+                        connection.as_mut().graceful_shutdown();
+                        continue;
+                    }
+                    Bound::Over(end) => end,
+                };
                 connections.count_end(end);
                 if end == ConnectionEnd::Idle {
                     connection.as_mut().graceful_shutdown();
@@ -81,10 +122,6 @@ where
                     let _ = tokio::time::timeout(FAREWELL, connection.as_mut()).await;
                 }
                 return;
-            }
-            () = &mut leaving, if !is_leaving => {
-                is_leaving = true;
-                connection.as_mut().graceful_shutdown();
             }
         }
     };
