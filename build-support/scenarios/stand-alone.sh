@@ -43,7 +43,8 @@ eventually() {
 block() {
     awk -v wanted="$1" '$0 == "```sh stand-alone" { on = ++count == wanted; next } /^```/ { on = 0 } on' \
         "$checkout/docs/stand-alone-edge.md" |
-        sed "s/50051/$server_port/g; s/8080/$file_port/g; s/8081/$reflect_port/g" | grep . || fail "the page has no block $1"
+        sed "s/50051/$server_port/g; s/8080/$file_port/g; s/8081/$reflect_port/g; s/9901/$admin_port/g" |
+        grep . || fail "the page has no block $1"
 }
 
 # is WHAT EXPECTED ACTUAL
@@ -66,6 +67,7 @@ unset WEFT_BINARY
 server_port="$(servers_free_port)"
 file_port="$(servers_free_port)"
 reflect_port="$(servers_free_port)"
+admin_port="$(servers_free_port)"
 cd "$folder"
 : >log
 for number in 1 2 4; do
@@ -140,6 +142,8 @@ eventually curl -fsS "$by_file/v2/notes/7"
 is "a route that is gone" 404 "$(curl -sS -o /dev/null -w '%{http_code}' "$by_file/v1/notes/7")"
 head -c 500 notes.binpb >half && cp half notes.binpb
 eventually grep -q 'a new schema is refused' log
+counts() { curl -fsS "localhost:$admin_port/metrics" | grep -qx "$1"; }
+eventually counts 'weft_edge_schemas_refused_total 1'
 is "the schema before a refused one" 200 "$(curl -sS -o /dev/null -w '%{http_code}' "$by_file/v2/notes/7")"
 describe build-support/stand-alone notes.binpb
 eventually curl -fsS "$by_file/v1/notes/7"
@@ -147,4 +151,11 @@ rm requesting
 wait "$requester"
 read -r failed count <requested
 [[ "$failed" -eq 0 && "$count" -gt 50 ]] || fail "$failed of $count requests failed while the schema changed"
+
+# Operators: readiness, and draining, while which whoever comes is served.
+is "readiness" ready "$(curl -fsS "localhost:$admin_port/ready")"
+curl -fsS -X POST "localhost:$admin_port/drain" >/dev/null
+is_unready() { [[ "$(curl -sS -o /dev/null -w '%{http_code}' "localhost:$admin_port/ready")" == 503 ]]; }
+eventually is_unready
+is "a request while draining" 200 "$(curl -sS -o /dev/null -w '%{http_code}' "$by_file/v1/notes/7")"
 echo "stand-alone: two schemas came into use and one was refused; none of $count requests meanwhile failed"

@@ -17,6 +17,7 @@
 //!   one was refused, if it was.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -30,14 +31,14 @@ use axum::{
 };
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use weft_access::ConsulIntentions;
 use weft_reload::Live;
 use weft_store::Store;
 use weft_telemetry::{LogFilter, Metrics, OPEN_METRICS};
 use weft_workload_identity::{CertificateSource, WorkloadName};
 
-use crate::runtime::Elsewhere;
+use crate::{error::StartError, runtime::Elsewhere};
 
 /// The longest body that is taken, in bytes: a log's filter.
 const MAX_BODY: usize = 4096;
@@ -83,7 +84,8 @@ pub(crate) struct Health {
     pub(crate) stores: Arc<[(&'static str, Store)]>,
     pub(crate) elsewhere: Option<Elsewhere>,
     pub(crate) intentions: Option<Arc<ConsulIntentions>>,
-    pub(crate) certificates: Arc<dyn CertificateSource>,
+    /// None where nobody has any.
+    pub(crate) certificates: Option<Arc<dyn CertificateSource>>,
     /// Who this process is.
     pub(crate) workloads: Arc<[WorkloadName]>,
     pub(crate) phase: watch::Receiver<Phase>,
@@ -107,14 +109,18 @@ impl Health {
 
     /// Tells how long certificates are still valid, and whether they can be renewed.
     fn observe_certificates(&self) {
-        let upkeep = self.metrics.upkeep();
+        let (upkeep, Some(certificates)) = (self.metrics.upkeep(), &self.certificates) else { return };
         for workload in &*self.workloads {
-            let Ok(identity) = self.certificates.identity(workload) else { continue };
+            let Ok(identity) = certificates.identity(workload) else { continue };
             let (now, end) = (SystemTime::now(), identity.not_after());
             let left = end.duration_since(now).map_or_else(|past| -past.duration().as_secs_f64(), |left| left.as_secs_f64());
             upkeep.set_certificate_expiry(workload.as_str(), left);
         }
-        upkeep.set_certificates_stale(self.certificates.is_stale());
+        upkeep.set_certificates_stale(certificates.is_stale());
+    }
+
+    fn certificates_are_stale(&self) -> bool {
+        self.certificates.as_ref().is_some_and(|certificates| certificates.is_stale())
     }
 
     /// Each dependency, and what is wrong with it.
@@ -129,6 +135,45 @@ impl Health {
             states.push((*domain, state));
         }
         states
+    }
+}
+
+/// The admin port of a process that runs no domains, such as an edge that stands alone: ready until it drains. It is closed
+/// when it is dropped.
+#[derive(Debug)]
+pub struct AdminPort {
+    /// Where it is.
+    pub local_addr: SocketAddr,
+    phase: watch::Sender<Phase>,
+    _open: DropGuard,
+}
+
+impl AdminPort {
+    /// Opens it; port 0 picks a free one. `named` is what sets the address, for the error.
+    pub async fn open(address: SocketAddr, named: &str, metrics: Metrics, operator: Operator) -> Result<Self, StartError> {
+        let refused =
+            |source| StartError::Listen { what: "the admin port".to_owned(), address, setting: named.to_owned(), source };
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let local_addr = listener.local_addr().map_err(refused)?;
+        let (phase, stop) = (watch::Sender::new(Phase::Open), CancellationToken::new());
+        let health = Health {
+            stores: Arc::default(),
+            elsewhere: None,
+            intentions: None,
+            certificates: None,
+            workloads: Arc::default(),
+            phase: phase.subscribe(),
+            metrics,
+            live: None,
+            operator,
+        };
+        tokio::spawn(serve(listener, health, stop.clone()));
+        Ok(Self { local_addr, phase, _open: stop.drop_guard() })
+    }
+
+    /// Fails readiness from now on.
+    pub fn drain(&self) {
+        self.phase.send_replace(Phase::Draining);
     }
 }
 
@@ -178,7 +223,7 @@ async fn report(State(health): State<Health>) -> Response {
         "ready": ready,
         "phase": phase.name(),
         "discoveryStale": health.discovery_is_stale(),
-        "certificatesStale": health.certificates.is_stale(),
+        "certificatesStale": health.certificates_are_stale(),
         "intentionsStale": health.intentions_are_stale(),
         "dependencies": dependencies,
     });

@@ -1,4 +1,4 @@
-//! What keeps a process current: its configuration and its certificates.
+//! What keeps a process current: its configuration, its certificates, the schema of an edge that stands alone.
 
 use std::sync::atomic::AtomicU64;
 
@@ -20,6 +20,7 @@ pub struct Upkeep {
     config_reload_failures: Counter,
     certificate_expiry: Family<Holder, Gauge<f64, AtomicU64>>,
     certificates_stale: Gauge,
+    edge_schemas_refused: Counter,
 }
 
 impl Upkeep {
@@ -33,6 +34,8 @@ impl Upkeep {
         registry.register_with_unit("certificate_expiry", expiry, Unit::Seconds, upkeep.certificate_expiry.clone());
         let stale = "1 while certificates cannot be renewed, so that those held serve on, else 0";
         registry.register("certificates_stale", stale, upkeep.certificates_stale.clone());
+        let refused = "New schemas that an edge which stands alone refused, so that the one before serves on";
+        registry.register("edge_schemas_refused", refused, upkeep.edge_schemas_refused.clone());
         upkeep
     }
 
@@ -49,6 +52,11 @@ impl Upkeep {
     /// Tells how many seconds a workload's certificate is still valid.
     pub fn set_certificate_expiry(&self, workload: &str, seconds: f64) {
         self.certificate_expiry.get_or_create(&Holder { workload: workload.to_owned() }).set(seconds);
+    }
+
+    /// Counts a new schema that an edge refused.
+    pub fn count_schema_refused(&self) {
+        self.edge_schemas_refused.inc();
     }
 
     /// Tells whether certificates cannot be renewed.

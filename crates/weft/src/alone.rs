@@ -6,15 +6,15 @@ use weft_access::EDGE;
 use weft_config::Config;
 use weft_discovery::{Endpoint, Static};
 use weft_edge::{Alone, SchemaSource, UPSTREAM};
-use weft_mesh::Clock;
-use weft_telemetry::Metrics;
+use weft_mesh::{AdminPort, Clock, Operator};
+use weft_telemetry::{LogFilter, Metrics};
 use weft_transport::{LiveTuning, TransportError, Upstreams};
 
 use crate::{arguments, failure::Failure, front_door, process::Stop};
 
 /// Serves until the process is asked to stop.
-pub(crate) async fn serve(config: &Config, asked: arguments::Alone) -> Result<(), Failure> {
-    let arguments::Alone { descriptors, upstream, reflect, listen } = asked;
+pub(crate) async fn serve(config: &Config, asked: arguments::Alone, log: LogFilter) -> Result<(), Failure> {
+    let arguments::Alone { descriptors, upstream, reflect, listen, admin } = asked;
     let mut settings = front_door::settings(config)?;
     settings.address = listen.unwrap_or(settings.address);
     let (schema, servers) = match descriptors {
@@ -25,7 +25,7 @@ pub(crate) async fn serve(config: &Config, asked: arguments::Alone) -> Result<()
     let resolver = Arc::new(Static::of(UPSTREAM, servers));
     let own = EDGE.parse().map_err(TransportError::Name)?;
     let upstreams = Upstreams::plaintext(own, resolver, metrics.clone(), LiveTuning::default());
-    let edge = Alone { settings, schema, upstreams, clock: Clock::system(), metrics };
+    let edge = Alone { settings, schema, upstreams, clock: Clock::system(), metrics: metrics.clone() };
     let mut stop = Stop::listen()?;
     let edge = tokio::select! {
         edge = edge.start() => edge.map_err(front_door::named)?,
@@ -35,7 +35,30 @@ pub(crate) async fn serve(config: &Config, asked: arguments::Alone) -> Result<()
         }
     };
     tracing::info!(address = %edge.local_addr, "listening");
-    let signal = stop.asked().await;
+    let operator = Operator { log: Some(log), ..Operator::default() };
+    let drain = operator.drain.clone();
+    let admin = match admin {
+        Some(address) => Some(AdminPort::open(address, "--admin", metrics, operator).await?),
+        None => None,
+    };
+    if let Some(admin) = &admin {
+        tracing::info!(admin = %admin.local_addr, "ready");
+    }
+    let leave = || {
+        edge.leaving().cancel();
+        if let Some(admin) = &admin {
+            admin.drain();
+        }
+    };
+    let signal = tokio::select! {
+        signal = stop.asked() => signal,
+        () = drain.cancelled() => {
+            tracing::info!("draining, as an operator asked");
+            leave();
+            stop.asked().await
+        }
+    };
+    leave();
     tracing::info!(signal, "draining");
     tokio::select! {
         () = edge.shutdown() => tracing::info!("stopped"),

@@ -167,6 +167,9 @@ pub(crate) struct Alone {
     /// The address to listen on [default: that of the setting edge.port]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Serve health and metrics here, in plaintext and for operators alone; nowhere without it
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

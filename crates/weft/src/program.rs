@@ -94,7 +94,7 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
         }
         Command::Edge(asked) => {
             let config = configure::load(&settings, &domains)?.loaded.config;
-            process::run(&config, EDGE, |_| alone::serve(&config, asked))
+            process::run(&config, EDGE, |log| alone::serve(&config, asked, log))
         }
         Command::Serve { domains: names } => {
             let configured = configure::load(&settings, &domains)?;

@@ -87,16 +87,23 @@ impl Follower {
     pub(crate) async fn follow(mut self, front: Arc<Front>, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
-            if let Some(catalogue) = self.look().await {
-                let methods = catalogue.count();
-                front.catalogue.store(Arc::new(catalogue));
-                tracing::info!(methods, "another schema serves from now on");
+            match self.look().await {
+                None => {}
+                Some(Ok(catalogue)) => {
+                    let methods = catalogue.count();
+                    front.catalogue.store(Arc::new(catalogue));
+                    tracing::info!(methods, "another schema serves from now on");
+                }
+                Some(Err(error)) => {
+                    front.metrics.upkeep().count_schema_refused();
+                    tracing::error!(%error, "a new schema is refused; the one before serves on");
+                }
             }
         }
     }
 
-    /// The catalogue of a schema that has changed, holds still and can be used.
-    async fn look(&mut self) -> Option<Catalogue> {
+    /// The catalogue of a schema that has changed and holds still, or why it cannot be used.
+    async fn look(&mut self) -> Option<Result<Catalogue, EdgeError>> {
         let described = match self.read().await {
             Ok(described) => described,
             Err(error) => {
@@ -114,13 +121,7 @@ impl Follower {
             return None;
         }
         self.known = digest;
-        match described.catalogue(&mut self.policies) {
-            Ok(catalogue) => Some(catalogue),
-            Err(error) => {
-                tracing::error!(%error, "a new schema is refused; the one before serves on");
-                None
-            }
-        }
+        Some(described.catalogue(&mut self.policies))
     }
 
     async fn read(&self) -> Result<Described, EdgeError> {

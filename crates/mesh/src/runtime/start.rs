@@ -104,7 +104,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
         stores: addresses.keys().copied().zip(stores_in_order(&addresses, &stores)).collect(),
         elsewhere: discovery.elsewhere(),
         intentions: intentions.clone(),
-        certificates: Arc::clone(&certificates),
+        certificates: Some(Arc::clone(&certificates)),
         workloads: workloads.into(),
         phase: phase.subscribe(),
         metrics: metrics.clone(),

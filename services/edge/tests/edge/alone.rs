@@ -32,7 +32,10 @@ async fn server(is_v1: bool) -> Endpoint {
 }
 
 async fn start(schema: SchemaSource, server: Endpoint) -> Result<Running, EdgeError> {
-    let metrics = Metrics::new();
+    start_counted(schema, server, Metrics::new()).await
+}
+
+async fn start_counted(schema: SchemaSource, server: Endpoint, metrics: Metrics) -> Result<Running, EdgeError> {
     let resolver = Arc::new(Static::of(UPSTREAM, [server]));
     let upstreams = Upstreams::plaintext("edge".parse().unwrap(), resolver, metrics.clone(), LiveTuning::default());
     let settings = Settings {
@@ -61,6 +64,17 @@ async fn until(edge: &Running, status: u16) {
     .unwrap_or_else(|_| panic!("no check is answered with {status}"));
 }
 
+/// Waits until the metrics have the line.
+async fn until_told(metrics: &Metrics, line: &str) {
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while !metrics.render().lines().any(|told| told == line) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("it is not told: {line}"));
+}
+
 #[tokio::test]
 async fn a_server_describes_itself_in_either_version_of_reflection() {
     for is_v1 in [true, false] {
@@ -75,13 +89,14 @@ async fn a_schema_is_taken_while_the_edge_serves_and_a_bad_one_is_not() {
     let file: PathBuf = folder.path().join("schema.binpb");
     let other = tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET;
     std::fs::write(&file, other).unwrap();
-    let edge = start(SchemaSource::File(file.clone()), server(true).await).await.unwrap();
+    let metrics = Metrics::new();
+    let edge = start_counted(SchemaSource::File(file.clone()), server(true).await, metrics.clone()).await.unwrap();
     assert_eq!(check(&edge).await.0, 404, "it is not in the schema");
     std::fs::write(&file, SET).unwrap();
     until(&edge, 200).await;
-    for bad in [&b"garbage"[..], b"", &SET[..SET.len() / 2]] {
+    for (count, bad) in [&b"garbage"[..], b"", &SET[..SET.len() / 2]].into_iter().enumerate() {
         std::fs::write(&file, bad).unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        until_told(&metrics, &format!("weft_edge_schemas_refused_total {}", count + 1)).await;
         assert_eq!(check(&edge).await.0, 200, "the schema before serves on");
     }
     std::fs::remove_file(&file).unwrap();
