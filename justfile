@@ -170,6 +170,13 @@ bench-mesh *arguments:
     # Where it may, it goes before all else: else the tail of latencies is that of whoever had the processor.
     $(chrt --rr 5 true && echo chrt --rr 5) "${CARGO_TARGET_DIR:-target}/release/weft-bench-mesh" --write docs/benchmarks.md {{ arguments }}
 
+# Measure the edge alone against Envoy's transcoder and grpc-gateway in one run, and write docs/benchmarks.md.
+bench-edge *arguments:
+    bash build-support/tools.sh envoy
+    bash build-support/bench/edge/grpc-gateway/build.sh
+    cargo build --locked --release -p weft-bench-edge
+    $(chrt --rr 5 true && echo chrt --rr 5) "${CARGO_TARGET_DIR:-target}/release/weft-bench-edge" --write docs/benchmarks.md {{ arguments }}
+
 # Remove the records that `just up` left in this folder.
 clean-data:
     rm -rf .weft
