@@ -87,6 +87,7 @@ proof:
     just cluster
     just compose
     just soak
+    cargo run --locked --release -p weft-bench-edge -- --only held --who weft
     WEFT_HOSTILE_SECONDS=20 cargo test --locked --release -p weft-edge --test hostile -- --nocapture --test-threads 1
 
 # Write the table of domains that the chart is looped over.

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use tokio::task::JoinSet;
 
 use crate::{
+    arguments::Who,
     contender::Contender,
     contest::Bench,
     load::Http1,
@@ -38,7 +39,9 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
         let idle = bench.runtime.block_on(idle(&contender))?;
         let contender = Contender::start(*who, bench)?;
         let streams = bench.runtime.block_on(streams(&contender, &watch))?;
-        report.row(contender.name, [idle, streams].into_iter().flat_map(|held| [(held.kilobytes, 1), (held.lost, 0)]));
+        report.row(contender.name, [&idle, &streams].into_iter().flat_map(Held::figures));
+        let lost = idle.lost + streams.lost;
+        ensure!(contender.who != Who::Weft || lost == 0, "weft lost {lost} of what it held");
     }
     report.line("");
     Ok(())
@@ -48,13 +51,18 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
 struct Held {
     /// Memory for each.
     kilobytes: f64,
-    lost: f64,
+    lost: usize,
 }
 
 impl Held {
     #[expect(clippy::cast_precision_loss, reason = "memory of a process")]
     fn new(before: u64, after: u64, count: usize, lost: usize) -> Self {
-        Self { kilobytes: after.saturating_sub(before) as f64 / 1e3 / count as f64, lost: lost as f64 }
+        Self { kilobytes: after.saturating_sub(before) as f64 / 1e3 / count as f64, lost }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    fn figures(&self) -> [(f64, usize); 2] {
+        [(self.kilobytes, 1), (self.lost as f64, 0)]
     }
 }
 
