@@ -23,11 +23,22 @@ struct Files {
     files: Vec<Bytes>,
 }
 
-/// `google.protobuf.FileDescriptorProto`, as far as it names the file.
+/// `google.protobuf.FileDescriptorProto`, as far as it names the file and what it is written in.
 #[derive(Clone, PartialEq, Message)]
-struct FileName {
+struct Head {
     #[prost(string, tag = "1")]
     name: String,
+    #[prost(string, tag = "12")]
+    syntax: String,
+}
+
+/// A file of an edition as one of proto2, to which its fields' presence is nearest. A document tells no more of the difference,
+/// and reflection knows no editions.
+fn as_proto2(file: &Bytes) -> Bytes {
+    let mut file = file.to_vec();
+    // The last value of a field is the one that holds.
+    file.extend(Head { name: String::new(), syntax: "proto2".to_owned() }.encode_to_vec());
+    file.into()
 }
 
 impl Described {
@@ -36,8 +47,9 @@ impl Described {
         let mut seen = HashSet::new();
         let mut once = Files::default();
         for file in Files::decode(set)?.files {
-            if seen.insert(FileName::decode(file.clone())?.name) {
-                once.files.push(file);
+            let head = Head::decode(file.clone())?;
+            if seen.insert(head.name) {
+                once.files.push(if head.syntax == "editions" { as_proto2(&file) } else { file });
             }
         }
         let pool = DescriptorPool::decode(once.encode_to_vec().as_slice())?;
@@ -106,4 +118,31 @@ pub(crate) fn field_at(message: &MessageDescriptor, path: &str) -> Option<FieldD
         field = field_named(field.kind().as_message()?, name)?;
     }
     Some(field)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use prost_reflect::prost_types::{DescriptorProto, FileDescriptorProto};
+
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_edition_is_read() {
+        let message = DescriptorProto { name: Some("Note".to_owned()), ..DescriptorProto::default() };
+        let name = |text: &str| Some(text.to_owned());
+        let file = FileDescriptorProto {
+            name: name("note.proto"),
+            package: name("t"),
+            syntax: name("editions"),
+            message_type: vec![message],
+            ..FileDescriptorProto::default()
+        };
+        let mut file = file.encode_to_vec();
+        // edition: EDITION_2023
+        file.extend([0x70, 0xe8, 0x07]);
+        let set = Files { files: vec![file.into()] }.encode_to_vec();
+        assert_eq!(Described::read(&set).unwrap().message("t.Note").unwrap().name(), "Note");
+    }
 }

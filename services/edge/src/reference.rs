@@ -63,18 +63,26 @@ pub(crate) async fn answer(
     request: &Parts,
     shown: Shown,
 ) -> Response<Body> {
-    // The work of nobody's contract is nothing that a limit or a budget is measured by.
-    observation.discard();
     let asked = &request.headers;
     let told = match request.method {
-        Method::OPTIONS => return origins.options(asked, &HeaderValue::from_static(METHODS)),
+        Method::OPTIONS => Ok(origins.options(asked, &HeaderValue::from_static(METHODS))),
         Method::GET | Method::HEAD => match shown {
             Shown::Document => document(catalogue, asked).await,
             Shown::File(file) => contents(file, asked),
         },
         _ => Err(Failure::method_not_allowed(METHODS)),
     };
-    told.unwrap_or_else(|failure| failure.response(&observation.arrival.request_id))
+    match told {
+        Ok(response) => {
+            // It is no method's work, so there is nothing to count it under.
+            observation.discard();
+            response
+        }
+        Err(failure) => {
+            observation.fail(&failure.error);
+            failure.response(&observation.arrival.request_id)
+        }
+    }
 }
 
 async fn document(catalogue: Arc<Catalogue>, asked: &HeaderMap) -> Result<Response<Body>, Failure> {
