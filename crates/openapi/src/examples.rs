@@ -2,6 +2,7 @@
 
 use crate::{
     json::{Json, Object},
+    rules::LEAST_BYTES,
     schemas::{Schemas, Side},
 };
 
@@ -119,7 +120,8 @@ fn text(schema: &Object, name: &str) -> Option<String> {
         (_, "") => "text",
         (_, name) => name,
     };
-    let least = usize::try_from(bound(schema, "minLength").unwrap_or(0)).ok()?;
+    let least = bound(schema, "minLength").max(bound(schema, LEAST_BYTES)).unwrap_or(0);
+    let least = usize::try_from(least).ok()?;
     let mut text = known.to_owned();
     while text.len() < least {
         text.push('x');

@@ -168,20 +168,27 @@ fn kind(schema: &Object) -> String {
 
 /// Constraints in a few words.
 fn bounds(schema: &Object) -> String {
-    const SIZES: [(&str, &str); 8] = [
+    const SIZES: [(&str, &str); 10] = [
         ("minimum", "at least"),
         ("maximum", "at most"),
         ("exclusiveMinimum", "above"),
         ("exclusiveMaximum", "below"),
         ("minLength", "length at least"),
         ("maxLength", "length at most"),
+        ("x-min-bytes", "bytes at least"),
+        ("x-max-bytes", "bytes at most"),
         ("minItems", "items at least"),
         ("maxItems", "items at most"),
     ];
     // The bounds of the type itself say nothing new.
     let is_own = |value: &Json| !matches!(value, Json::Integer(bound) if [i64::from(i32::MIN), i64::from(i32::MAX), i64::from(u32::MAX)].contains(bound));
     let said = SIZES.iter().filter_map(|(key, words)| {
-        let value = schema.get(key).filter(|value| is_own(value))?;
+        let in_bytes = match *key {
+            "minLength" => schema.contains("x-min-bytes"),
+            "maxLength" => schema.contains("x-max-bytes"),
+            _ => false,
+        };
+        let value = schema.get(key).filter(|value| is_own(value) && !in_bytes)?;
         Some(format!("{words} {}", serde_json::to_string(value).ok()?))
     });
     let mut said: Vec<_> = said.collect();

@@ -14,6 +14,9 @@ use crate::{
 const BOUNDS: [(&str, &str); 4] =
     [("gte", "minimum"), ("lte", "maximum"), ("gt", "exclusiveMinimum"), ("lt", "exclusiveMaximum")];
 
+/// The keyword of our own for the least size of a text in UTF-8.
+pub(crate) const LEAST_BYTES: &str = "x-min-bytes";
+
 /// The rules that stand on a field, or on the items of one.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
@@ -122,9 +125,12 @@ impl Rules {
             ("uuid", "uuid"),
         ];
         let format = FORMATS.iter().find(|(rule, _)| self.asks(rule)).map(|(_, format)| *format);
-        let least = ["min_len", "len", "min_bytes", "len_bytes"].iter().filter_map(|rule| self.count(rule)).max();
-        let most = ["max_len", "len", "max_bytes", "len_bytes"].iter().filter_map(|rule| self.count(rule)).min();
-        let least = least.or(self.required.then_some(1));
+        let (least_bytes, most_bytes) =
+            (self.count("min_bytes").or(self.count("len_bytes")), self.count("max_bytes").or(self.count("len_bytes")));
+        // JSON Schema counts characters, and one has up to four bytes: what it says must hold for every text that is taken.
+        let least = [self.count("min_len"), self.count("len"), least_bytes.map(|bytes| bytes.div_ceil(4))];
+        let most = [self.count("max_len"), self.count("len"), most_bytes].into_iter().flatten().min();
+        let least = least.into_iter().flatten().max().or(self.required.then_some(1));
         let patterns = [
             self.text("pattern"),
             self.text("prefix").map(|text| format!("^{}", regex::escape(&text))),
@@ -136,6 +142,8 @@ impl Rules {
             .with_some("format", format)
             .with_some("minLength", least)
             .with_some("maxLength", most)
+            .with_some(LEAST_BYTES, least_bytes)
+            .with_some("x-max-bytes", most_bytes)
             .with_some("pattern", patterns.next())
             .with_some("enum", self.listed("in").map(|values| texts(&values)));
         let rest: Vec<Json> = patterns.map(|pattern| Object::new().with("pattern", pattern).into()).collect();

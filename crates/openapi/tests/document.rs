@@ -253,6 +253,18 @@ fn a_method_has_an_operation_for_each_of_its_routes() {
 }
 
 #[test]
+fn a_size_in_bytes_is_said_in_characters_so_that_it_holds_for_each_text() {
+    let document = of_weft();
+    let password = &document["components"]["schemas"]["weft.auth.v1.RegisterRequest"]["properties"]["password"];
+    assert_eq!(
+        (&password["minLength"], &password["maxLength"]),
+        (&json!(2), &json!(1024)),
+        "two characters can have eight bytes"
+    );
+    assert_eq!((&password["x-min-bytes"], &password["x-max-bytes"]), (&json!(8), &json!(1024)));
+}
+
+#[test]
 fn a_message_that_is_asked_for_has_an_example() {
     let document = of_weft();
     let example = &document["paths"]["/api/v1/orders"]["post"]["requestBody"]["content"]["application/json"]["example"];
