@@ -3,8 +3,8 @@
 #
 #   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster compose connectconformance consul curl envoy grpcio
 #                                           grpcio-reflection grpcurl hadolint helm image jq just kafka nats pgbouncer
-#                                           postgresql prometheus python3-yaml rabbitmq redis schemathesis
-#                                           shellcheck systemd tofu
+#                                           postgresql prometheus python3-yaml rabbitmq redis schemathesis shellcheck
+#                                           systemd tofu
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
