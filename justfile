@@ -178,6 +178,11 @@ bench-edge *arguments:
     cargo build --locked --release -p weft-bench-edge
     $(chrt --rr 5 true && echo chrt --rr 5) "${CARGO_TARGET_DIR:-target}/release/weft-bench-edge" --write docs/benchmarks.md {{ arguments }}
 
+# Measure the store against raw sqlx and the relay against the carriers' own clients in one run, and write docs/benchmarks.md.
+bench-data *arguments:
+    bash build-support/tools.sh kafka nats postgresql rabbitmq redis
+    cargo run --locked --release -p weft-bench-data -- --write docs/benchmarks.md {{ arguments }}
+
 # Remove the records that `just up` left in this folder.
 clean-data:
     rm -rf .weft

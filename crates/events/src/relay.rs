@@ -23,7 +23,7 @@ use weft_store::{Store, Tx, statements};
 use weft_telemetry::Metrics;
 
 use crate::{
-    Carrier,
+    Carrier, Envelope,
     lease::{Ended, MEASURE, Together, Work},
     log::{self, BATCH},
 };
@@ -59,6 +59,16 @@ statements! {
 
 /// The name of the work, and of its row.
 const RELAY: &str = "relay";
+
+/// What is to be sent next.
+enum Next {
+    /// These.
+    Events(Vec<Envelope>),
+    /// Something that an open transaction holds back.
+    Unsettled,
+    /// Nothing.
+    Nothing,
+}
 
 /// Brings a domain's committed events to the carrier, whenever it is this process's turn.
 #[derive(Debug)]
@@ -109,33 +119,64 @@ impl Relay {
     }
 
     async fn turn(&self, fence: i64) -> Result<Infallible, Ended> {
-        let store = &self.work.store;
-        let published = store.published();
-        let (mut sent, mut pause) = (self.claim(fence).await?, UNSETTLED);
+        let published = self.work.store.published();
+        let (mut passed, mut pause) = (self.claim(fence).await?, UNSETTLED);
         loop {
-            let events = log::after(store, &self.work.call(), sent, BATCH).await?;
-            if let Some(last) = events.last() {
-                let position = last.position;
-                #[cfg(feature = "sabotage")]
-                if crate::sabotage::sends_after_recording() {
-                    self.record_sent(fence, position).await?;
-                    crate::sabotage::wait_to_be_killed().await;
+            match self.next(fence, passed).await? {
+                Next::Events(events) => {
+                    passed = self.send_all(fence, events).await?;
+                    pause = UNSETTLED;
                 }
-                self.carrier.send(store.domain(), &events).await?;
-                self.record_sent(fence, position).await?;
-                sent = position;
-                continue;
-            }
-            if !log::has_unsettled(store, &self.work.call()).await? {
                 // Whichever comes first: the next look finds it.
-                let _ = tokio::time::timeout(IDLE, published.notified()).await;
-            } else if self.settle(fence).await? == 0 {
-                tokio::time::sleep(pause).await;
-                pause = IDLE.min(pause * 2);
-            } else {
-                pause = UNSETTLED;
+                Next::Nothing => drop(tokio::time::timeout(IDLE, published.notified()).await),
+                Next::Unsettled => {
+                    tokio::time::sleep(pause).await;
+                    pause = IDLE.min(pause * 2);
+                }
             }
         }
+    }
+
+    /// Sends events and all that follow them, and says how far that is. While some travel, the next are made ready, and
+    /// what was sent before is recorded.
+    async fn send_all(&self, fence: i64, mut events: Vec<Envelope>) -> Result<i64, Ended> {
+        let (mut sent, mut passed) = (None, 0);
+        while let Some(last) = events.last() {
+            passed = last.position;
+            #[cfg(feature = "sabotage")]
+            if crate::sabotage::sends_after_recording() {
+                self.record_sent(fence, passed).await?;
+                crate::sabotage::wait_to_be_killed().await;
+            }
+            let record = async {
+                match sent {
+                    Some(position) => self.record_sent(fence, position).await,
+                    None => Ok(()),
+                }
+            };
+            let send = async { Ok(self.carrier.send(self.work.store.domain(), &events).await?) };
+            let (next, ..) = tokio::try_join!(self.next(fence, passed), send, record)?;
+            sent = Some(passed);
+            events = if let Next::Events(next) = next { next } else { Vec::new() };
+        }
+        self.record_sent(fence, passed).await?;
+        Ok(passed)
+    }
+
+    /// The events behind a place, which are given their places if they have none yet.
+    async fn next(&self, fence: i64, passed: i64) -> Result<Next, Ended> {
+        let (store, call) = (&self.work.store, self.work.call());
+        let events = log::after(store, &call, passed, BATCH).await?;
+        if !events.is_empty() {
+            return Ok(Next::Events(events));
+        }
+        if !log::has_unsettled(store, &call).await? {
+            return Ok(Next::Nothing);
+        }
+        if self.settle(fence).await? == 0 {
+            return Ok(Next::Unsettled);
+        }
+        Ok(Next::Events(log::after(store, &call, passed, BATCH).await?))
     }
 
     /// Makes the fence known, and says how far the carrier has the log.

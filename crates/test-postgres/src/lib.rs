@@ -91,6 +91,22 @@ impl Guarded {
     }
 }
 
+/// A server for benchmarks: it writes what it commits to the disk, with the settings that PostgreSQL comes with. It ends
+/// when it is dropped, or with the process.
+pub struct Durable(Server);
+
+impl Durable {
+    /// Blocks until it answers.
+    pub fn start() -> Result<Self, TestPostgresError> {
+        server::start(&Door::Durable).map(Self)
+    }
+
+    /// The URL of its superuser.
+    pub fn url(&self) -> &Url {
+        &self.0.url
+    }
+}
+
 /// A new, empty database, as a URL of its superuser.
 pub async fn database() -> Result<Url, TestPostgresError> {
     let mut url = server_url()?;

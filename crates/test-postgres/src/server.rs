@@ -18,9 +18,10 @@ use crate::{Certificate, TestPostgresError};
 /// Waits until the test process has closed its end of the pipe, by whatever way it ended.
 const WATCHDOG: &str = r#"while read -r _; do :; done; "$1/pg_ctl" stop -D "$2/data" -m immediate -s; rm -rf "$2""#;
 
+const SETTINGS: &str = "-c max_connections=200 -c log_min_messages=fatal";
+
 /// Nothing that a test loses matters; everything that it waits for does.
-const SETTINGS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 \
-    -c log_min_messages=fatal";
+const FORGETFUL: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
 /// The password of the superuser of a server that asks for one.
 const PASSWORD: &str = "superuser";
@@ -31,6 +32,8 @@ pub(crate) enum Door<'a> {
     Open,
     /// Who has a password, through a port; by TLS alone if there is a certificate.
     Guarded(Option<Certificate<'a>>),
+    /// As [`Door::Open`], of a server that writes what it commits to the disk.
+    Durable,
 }
 
 pub(crate) struct Server {
@@ -57,7 +60,7 @@ pub(crate) fn start(door: &Door<'_>) -> Result<Server, TestPostgresError> {
     let mut initdb = command(&programs.join("initdb"), &folder, user);
     initdb.arg("-D").arg(&data).args(["--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]);
     let (options, url) = match door {
-        Door::Open => {
+        Door::Open | Door::Durable => {
             initdb.arg("--auth=trust");
             let url = format!("postgres://postgres@localhost/postgres?host={}", folder.display());
             ("-c listen_addresses=".to_owned(), url)
@@ -73,7 +76,8 @@ pub(crate) fn start(door: &Door<'_>) -> Result<Server, TestPostgresError> {
     run(initdb)?;
     let tls = if let Door::Guarded(Some(certificate)) = door { show(certificate, &data, user)? } else { "" };
     let mut pg_ctl = command(&programs.join("pg_ctl"), &folder, user);
-    let options = format!("{SETTINGS} {options} {tls} -k {}", folder.display());
+    let kept = if matches!(door, Door::Durable) { "" } else { FORGETFUL };
+    let options = format!("{SETTINGS} {kept} {options} {tls} -k {}", folder.display());
     pg_ctl.arg("start").arg("-D").arg(&data).arg("-l").arg(folder.join("log")).arg("-o").arg(options).args(["-w", "-s"]);
     run(pg_ctl)?;
     Ok(Server { url: Url::parse(&url).map_err(|_| TestPostgresError::Url)?, _watchdog: watchdog })
