@@ -124,7 +124,7 @@ impl Relay {
         loop {
             match self.next(fence, passed).await? {
                 Next::Events(events) => {
-                    passed = self.send_all(fence, events).await?;
+                    passed = Box::pin(self.send_all(fence, events)).await?;
                     pause = UNSETTLED;
                 }
                 // Whichever comes first: the next look finds it.
