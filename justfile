@@ -181,7 +181,8 @@ bench-edge *arguments:
 # Measure the store against raw sqlx and the relay against the carriers' own clients in one run, and write docs/benchmarks.md.
 bench-data *arguments:
     bash build-support/tools.sh kafka nats postgresql rabbitmq redis
-    cargo run --locked --release -p weft-bench-data -- --write docs/benchmarks.md {{ arguments }}
+    cargo build --locked --release -p weft-bench-data
+    $(chrt --rr 5 true && echo chrt --rr 5) "${CARGO_TARGET_DIR:-target}/release/weft-bench-data" --write docs/benchmarks.md {{ arguments }}
 
 # Remove the records that `just up` left in this folder.
 clean-data:
