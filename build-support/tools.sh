@@ -292,7 +292,7 @@ tools_install_image() {
 # An engine without a daemon, and compose for it.
 tools_install_compose() {
     local package
-    for package in podman netavark aardvark-dns; do
+    for package in podman netavark aardvark-dns runc; do
         dpkg --status "$package" >/dev/null 2>&1 || tools_debian "$package" || return
     done
     tools_have podman-compose "$PODMAN_COMPOSE_VERSION" && return

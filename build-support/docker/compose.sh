@@ -20,6 +20,7 @@ cat >"$work/containers.conf" <<'CONF'
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 [engine]
 cgroup_manager = "cgroupfs"
+runtime = "runc"
 [network]
 network_backend = "netavark"
 CONF
@@ -54,11 +55,29 @@ eventually() {
 }
 
 bash build-support/docker/image.sh compose
+# stage SERVICE...: Debian's podman knows no `service_healthy`, and runs health checks by a systemd that may be missing. So what
+# others wait for is started first, and its health check run here.
+stage() {
+    "${compose[@]}" --profile observability up --detach --no-build --no-deps --scale domains=2 "$@" >>"$work/up.log" 2>&1 ||
+        { tail -n 40 "$work/up.log" >&2; fail "$* cannot be started"; }
+}
+containers() { podman ps --all --filter "label=com.docker.compose.project=weft-proof-$$" --filter "label=com.docker.compose.service=$1" --format '{{.Names}}'; }
+healthy() {
+    local container
+    for container in $(containers "$1"); do
+        eventually 90 podman healthcheck run "$container" || fail "$container is not healthy"
+    done
+}
+
 started=$SECONDS
-"${compose[@]}" up --detach --no-build --scale domains=2 database redis consul migrations domains edge >"$work/up.log" 2>&1 ||
-    { tail -n 40 "$work/up.log" >&2; fail "it does not come up"; }
-"${compose[@]}" --profile observability up --detach --no-build --no-deps prometheus >>"$work/up.log" 2>&1 ||
-    { tail -n 40 "$work/up.log" >&2; fail "Prometheus does not come up"; }
+stage database redis consul
+for service in database redis consul; do healthy "$service"; done
+stage migrations
+[[ "$(podman wait "$(containers migrations)")" == 0 ]] || fail "the migrations failed"
+stage domains
+healthy domains
+stage edge prometheus
+healthy edge
 write() { curl -fsS -m 5 "localhost:$port/api/v1/auth/register" --json "{\"email\": \"first@example.com\", \"password\": \"a first password\"}"; }
 eventually 120 write || fail "nothing can be written"
 echo "compose: the first write after $((SECONDS - started)) s"
@@ -69,12 +88,12 @@ bash -euo pipefail "$work/first-order.sh" >"$work/first-order.json" 2>&1 || { ca
 grep -q STATE_PLACED "$work/first-order.json" || fail "the README's first order has another answer"
 echo "compose: the README's first order is placed"
 
-prometheus="$(podman ps --format '{{.Names}}' | grep prometheus)"
+prometheus="$(containers prometheus)"
 address="$(podman inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$prometheus")"
 scraped() {
     [[ "$(curl -fsS "http://$address:9090/api/v1/targets" | jq '[.data.activeTargets[] | select(.health == "up")] | length')" == 3 ]]
 }
 eventually 90 scraped || fail "Prometheus does not scrape two replicas of the domains and the edge"
 echo "compose: Prometheus scrapes two replicas of the domains and the edge"
-podman ps --format '{{.Names}} {{.Ports}}' | grep -v edge | grep '>' && fail "more than the edge has a port of the machine"
+podman ps --filter "label=com.docker.compose.project=weft-proof-$$" --format '{{.Names}} {{.Ports}}' | grep -v edge | grep '>' && fail "more than the edge has a port of the machine"
 echo "compose: up, healthy, and only the edge has a port of the machine"

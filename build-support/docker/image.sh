@@ -147,11 +147,11 @@ base() {
         ;;
     "$POSTGRESQL_IMAGE")
         make_postgresql "$root"
-        commit "$name" "$root" --user 999:999 --entrypoint '["/usr/local/bin/docker-entrypoint.sh"]' --port 5432
+        commit "$name" "$root" --entrypoint '["/usr/local/bin/docker-entrypoint.sh"]' --port 5432
         ;;
     "$REDIS_IMAGE")
         make_server "$root" redis-server
-        commit "$name" "$root" --user 999:999 --port 6379
+        commit "$name" "$root" --port 6379
         ;;
     "$CONSUL_IMAGE")
         make_consul "$root"

@@ -2,6 +2,12 @@
 # Starts PostgreSQL by the variables of the official image, in the stand-in that image.sh makes of Debian's packages.
 set -eu
 : "${PGDATA:=/var/lib/postgresql/data}" "${POSTGRES_USER:=postgres}" "${POSTGRES_DB:=$POSTGRES_USER}"
+# A volume that is new belongs to root.
+if [ "$(id -u)" = 0 ]; then
+    mkdir -p "$PGDATA"
+    chown -R 999:999 "$PGDATA" /var/run/postgresql
+    exec setpriv --reuid=999 --regid=999 --clear-groups "$0" "$@"
+fi
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     password="$(mktemp)"
     printf '%s\n' "$POSTGRES_PASSWORD" >"$password"
