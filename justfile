@@ -52,10 +52,10 @@ lint-deployment:
     bash build-support/cluster/chart.sh
     bash build-support/systemd/check.sh
 
-# Check what installs weft elsewhere: Ansible's tasks by its linter, Terraform's files by their format. Their providers are not fetched.
+# Check what installs weft elsewhere: Ansible's tasks by its linter, Terraform's files by syntax and format. Their providers are not fetched.
 lint-infrastructure:
-    bash build-support/tools.sh ansible tofu
-    tofu fmt -check -diff -recursive build-support/terraform
+    bash build-support/tools.sh ansible hclfmt
+    hclfmt -check -require-no-change build-support/terraform/*/*.tf > /dev/null
     bash build-support/ansible/lint.sh
 
 # Every test, with the servers they need.

@@ -2,9 +2,9 @@
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
 #   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster compose connectconformance consul curl envoy grpcio
-#                                           grpcio-reflection grpcurl hadolint helm image jq just kafka nats pgbouncer
+#                                           grpcio-reflection grpcurl hadolint hclfmt helm image jq just kafka nats pgbouncer
 #                                           postgresql prometheus python3-yaml rabbitmq redis schemathesis shellcheck
-#                                           systemd tofu
+#                                           systemd
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -99,21 +99,12 @@ tools_install_helm() {
     tools_place helm "$HELM_VERSION"
 }
 
-# A module that replaces another cannot be installed by its name: a small module of ours says the same.
-tools_install_tofu() {
-    tools_have tofu "$TOFU_VERSION" && return
-    tools_need go "tofu $TOFU_VERSION" || return
-    local partial="$tools_folder/tofu-$TOFU_VERSION.partial" module=github.com/opentofu/opentofu
-    echo "tools: building tofu $TOFU_VERSION (minutes)"
-    mkdir -p "$partial/src"
-    (
-        cd "$partial/src" || exit
-        printf 'module tofu\n\ngo 1.24.0\n\nrequire %s v%s\n' "$module" "$TOFU_VERSION" >go.mod
-        grep '^replace ' "$(go mod download -json "$module@v$TOFU_VERSION" | sed -n 's/.*"GoMod": "\(.*\)".*/\1/p')" >>go.mod
-        go build -mod=mod -ldflags '-s -w' -o "$partial/bin/tofu" "$module/cmd/tofu"
-    ) || return
-    rm -rf "$partial/src"
-    tools_place tofu "$TOFU_VERSION"
+tools_install_hclfmt() {
+    tools_have hclfmt "$HCL_VERSION" && return
+    tools_need go "hclfmt $HCL_VERSION" || return
+    echo "tools: building hclfmt $HCL_VERSION"
+    GOBIN="$tools_folder/hclfmt-$HCL_VERSION.partial/bin" go install "github.com/hashicorp/hcl/v2/cmd/hclfmt@v$HCL_VERSION" || return
+    tools_place hclfmt "$HCL_VERSION"
 }
 
 tools_install_ansible() {
