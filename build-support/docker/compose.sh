@@ -29,10 +29,16 @@ export CONTAINERS_CONF="$work/containers.conf" STORAGE_DRIVER=vfs
 export WEFT_PORT="$port" WEFT_IMAGE="${WEFT_IMAGE:-docker.io/library/weft:dev}"
 POSTGRES_PASSWORD="$(openssl rand -hex 24)" WEFT_SEAL_KEY="$(openssl rand -base64 32)"
 export POSTGRES_PASSWORD WEFT_SEAL_KEY
-compose=(podman-compose --project-name "weft-proof-$$" --file build-support/docker/compose.yaml)
+project="weft-proof-$$"
+compose=(podman-compose --project-name "$project" --file build-support/docker/compose.yaml)
 
 finish() {
-    "${compose[@]}" down --volumes >/dev/null 2>&1 || true
+    {
+        # podman-compose's own `down` forgets replicas beyond the first, and what profiles name.
+        podman ps --all --quiet --filter "label=com.docker.compose.project=$project" | xargs -r podman rm --force --volumes --time 0 || true
+        podman volume ls --quiet --filter "name=$project" | xargs -r podman volume rm --force || true
+        podman network rm --force "${project}_weft" || true
+    } >/dev/null 2>&1
     rm -rf "$work"
 }
 trap finish EXIT
@@ -61,7 +67,7 @@ stage() {
     "${compose[@]}" --profile observability up --detach --no-build --no-deps --scale domains=2 "$@" >>"$work/up.log" 2>&1 ||
         { tail -n 40 "$work/up.log" >&2; fail "$* cannot be started"; }
 }
-containers() { podman ps --all --filter "label=com.docker.compose.project=weft-proof-$$" --filter "label=com.docker.compose.service=$1" --format '{{.Names}}'; }
+containers() { podman ps --all --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$1" --format '{{.Names}}'; }
 healthy() {
     local container
     for container in $(containers "$1"); do
@@ -95,5 +101,5 @@ scraped() {
 }
 eventually 90 scraped || fail "Prometheus does not scrape two replicas of the domains and the edge"
 echo "compose: Prometheus scrapes two replicas of the domains and the edge"
-podman ps --filter "label=com.docker.compose.project=weft-proof-$$" --format '{{.Names}} {{.Ports}}' | grep -v edge | grep '>' && fail "more than the edge has a port of the machine"
+podman ps --filter "label=com.docker.compose.project=$project" --format '{{.Names}} {{.Ports}}' | grep -v edge | grep '>' && fail "more than the edge has a port of the machine"
 echo "compose: up, healthy, and only the edge has a port of the machine"
