@@ -18,7 +18,7 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -82,7 +82,9 @@ async fn serve(
     let (tls, peer) = match proven.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(proven) => proven,
         Err(error) => {
-            tracing::info!(%error, %from, domain, "a connection was refused");
+            if let Some(unsaid) = server.strangers.refused(Instant::now()) {
+                tracing::info!(%error, %from, domain, unsaid, "a connection was refused");
+            }
             return;
         }
     };

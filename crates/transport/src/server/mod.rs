@@ -5,6 +5,7 @@ mod callers;
 mod connection;
 mod execution;
 mod record;
+mod strangers;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -20,6 +21,7 @@ use weft_call::{MethodContract, Records, Service};
 use weft_telemetry::{MethodMetrics, Metrics, Observed, Side, States};
 use weft_workload_identity::{CertificateSource, WorkloadName, server_config};
 
+use self::strangers::Strangers;
 use crate::{concurrency::Limiter, error::TransportError, socket::Listener, stream::StreamLife, tuning::LiveTuning};
 
 pub use admission::Admission;
@@ -62,6 +64,7 @@ pub struct Server {
     limits: Limits,
     tuning: LiveTuning,
     limiter: Limiter,
+    strangers: Strangers,
 }
 
 /// Tells callers of `grpc.health.v1` whether the domain can work.
@@ -120,6 +123,7 @@ impl Server {
             limits,
             limiter: Limiter::new(tuning.clone(), |tuning| &tuning.serving, Instant::now()),
             tuning,
+            strangers: Strangers::default(),
         };
         Ok((server, readiness))
     }
