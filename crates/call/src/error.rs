@@ -19,6 +19,8 @@ struct Parts {
     metadata: BTreeMap<String, String>,
     violations: Vec<FieldViolation>,
     retry_after: Option<Duration>,
+    /// What a peer said; an error of this process has the page of its reason.
+    help: Option<String>,
     details: Vec<Any>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -51,6 +53,7 @@ impl Error {
             metadata: BTreeMap::new(),
             violations: Vec::new(),
             retry_after: None,
+            help: None,
             details: Vec::new(),
             source: None,
         }))
@@ -108,6 +111,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_help(mut self, url: String) -> Self {
+        self.0.help = Some(url);
+        self
+    }
+
     pub(crate) fn with_foreign_reason(mut self, domain: String, name: String) -> Self {
         self.0.reason = Some((Cow::Owned(domain), Cow::Owned(name)));
         self
@@ -154,10 +162,27 @@ impl Error {
         self.0.retry_after
     }
 
+    /// Where there is more to read about it: what a peer said, else the page that the edge serves for the reason of a contract,
+    /// as a reference relative to the edge (RFC 3986 section 4.2). An error without a reason has none, and so has a foreign
+    /// peer's that named none.
+    pub fn help(&self) -> Option<Cow<'_, str>> {
+        match (&self.0.help, &self.0.reason) {
+            (Some(url), _) => Some(Cow::Borrowed(url)),
+            // Only a contract of this process lends its names.
+            (None, Some((Cow::Borrowed(domain), Cow::Borrowed(name)))) => Some(Cow::Owned(help_path(domain, name))),
+            (None, _) => None,
+        }
+    }
+
     /// Details of types that weft does not know, as they came.
     pub fn details(&self) -> &[Any] {
         &self.0.details
     }
+}
+
+/// The path at the edge of the page about a reason.
+pub fn help_path(domain: &str, reason: &str) -> String {
+    format!("/docs/errors/{domain}/{reason}")
 }
 
 impl fmt::Display for Error {

@@ -41,7 +41,7 @@ pub use contract::{
     MethodKind, PermissionContract, ReasonContract, Serves, ServiceContract,
 };
 pub use deadline::Deadline;
-pub use error::{Error, FieldViolation};
+pub use error::{Error, FieldViolation, help_path};
 pub use event::{Event, EventContract, TopicPattern, TopicPatternError};
 pub use http_body::HttpBody;
 pub use idempotency::{Answer, Digest, IdempotencyKey, IdempotencyKeyError, NoReplays, Records, Replays};

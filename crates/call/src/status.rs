@@ -10,12 +10,15 @@ use prost_types::Any;
 
 use crate::{Code, Error, FieldViolation};
 
+/// What a link to the page of a reason is about.
+pub const HELP_ABOUT: &str = "what it means and what to do";
 /// Largest encoded status that is read, in bytes: HTTP/2 peers rarely take larger headers.
 const SIZE_LIMIT: usize = 16 * 1024;
 
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+const HELP: &str = "type.googleapis.com/google.rpc.Help";
 const REQUEST_INFO: &str = "type.googleapis.com/google.rpc.RequestInfo";
 
 #[derive(Clone, PartialEq, Message)]
@@ -61,6 +64,20 @@ struct RetryInfo {
 }
 
 #[derive(Clone, PartialEq, Message)]
+struct Help {
+    #[prost(message, repeated, tag = "1")]
+    links: Vec<Link>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Link {
+    #[prost(string, tag = "1")]
+    description: String,
+    #[prost(string, tag = "2")]
+    url: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
 struct RequestInfo {
     #[prost(string, tag = "1")]
     request_id: String,
@@ -86,6 +103,10 @@ pub fn encode(error: &Error, request_id: Option<&str>) -> Vec<u8> {
     if let Some(wait) = error.retry_after() {
         let retry_delay = prost_types::Duration::try_from(wait).ok();
         details.push(any(RETRY_INFO, &RetryInfo { retry_delay }));
+    }
+    if let Some(url) = error.help() {
+        let link = Link { description: HELP_ABOUT.to_owned(), url: url.into_owned() };
+        details.push(any(HELP, &Help { links: vec![link] }));
     }
     if let Some(request_id) = request_id {
         details.push(any(REQUEST_INFO, &RequestInfo { request_id: request_id.to_owned() }));
@@ -114,6 +135,7 @@ fn adopt(error: Error, detail: Any) -> Error {
         ERROR_INFO => ErrorInfo::decode(detail.value.as_slice()).map(Detail::Info),
         BAD_REQUEST => BadRequest::decode(detail.value.as_slice()).map(Detail::Bad),
         RETRY_INFO => RetryInfo::decode(detail.value.as_slice()).map(Detail::Retry),
+        HELP => Help::decode(detail.value.as_slice()).map(Detail::Help),
         // The request id is this process's own to say, not a peer's.
         REQUEST_INFO => return error,
         _ => return error.with_detail(detail),
@@ -130,6 +152,11 @@ fn adopt(error: Error, detail: Any) -> Error {
             Some(wait) => error.with_retry_after(wait),
             None => error,
         },
+        // Of weft's own there is one; what others say with more links, or in other words, is carried on whole.
+        Ok(Detail::Help(Help { mut links })) => match links.pop() {
+            Some(link) if links.is_empty() && link.description == HELP_ABOUT => error.with_help(link.url),
+            _ => error.with_detail(detail),
+        },
         Err(_) => error.with_detail(detail),
     }
 }
@@ -138,6 +165,7 @@ enum Detail {
     Info(ErrorInfo),
     Bad(BadRequest),
     Retry(RetryInfo),
+    Help(Help),
 }
 
 #[cfg(test)]
@@ -163,6 +191,20 @@ mod tests {
         assert_eq!(back.violations(), [violation]);
         assert_eq!(back.retry_after(), Some(Duration::from_millis(1500)));
         assert_eq!(back.details(), [foreign]);
+        assert_eq!(back.help().as_deref(), Some("/docs/errors/weft.mesh.v1/RATE_LIMITED"));
+    }
+
+    #[test]
+    fn a_peers_own_help_is_carried_on_and_no_page_is_made_up_for_its_reason() {
+        let link = |url: &str| Link { description: "our manual".to_owned(), url: url.to_owned() };
+        let help = any(HELP, &Help { links: vec![link("https://example.com/a"), link("https://example.com/b")] });
+        let info = ErrorInfo { reason: "NO".to_owned(), domain: "example.com".to_owned(), metadata: BTreeMap::new() };
+        let details = vec![any(ERROR_INFO, &info), help.clone()];
+        let bytes = Status { code: Code::NotFound.number(), message: String::new(), details }.encode_to_vec();
+        let error = decode(Code::NotFound, "", &bytes);
+        assert_eq!((error.reason_name(), error.help()), (Some("NO"), None));
+        assert_eq!(error.details(), [help]);
+        assert_eq!(decode(Code::NotFound, "", &encode(&error, None)).details(), error.details());
     }
 
     #[test]

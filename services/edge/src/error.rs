@@ -7,7 +7,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
-use weft_call::{Code, Error, FieldViolation, MeshReason, RequestId};
+use weft_call::{Code, Error, FieldViolation, MeshReason, RequestId, status::HELP_ABOUT};
 use weft_transport::status_from_error;
 
 use crate::{
@@ -266,6 +266,9 @@ pub(crate) fn status_json(error: &Error, request_id: Option<&RequestId>) -> Valu
     if let Some(wait) = error.retry_after() {
         details.push(json!({"@type": url("RetryInfo"), "retryDelay": format!("{}s", wait.as_secs_f64())}));
     }
+    if let Some(page) = error.help() {
+        details.push(json!({"@type": url("Help"), "links": [{"description": HELP_ABOUT, "url": page}]}));
+    }
     if let Some(request_id) = request_id {
         details.push(json!({"@type": url("RequestInfo"), "requestId": request_id.as_str()}));
     }
@@ -334,6 +337,8 @@ mod tests {
                 {"@type": "type.googleapis.com/google.rpc.BadRequest",
                  "fieldViolations": [{"field": "a.b", "description": "must be 1", "reason": "int64.const"}]},
                 {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.5s"},
+                {"@type": "type.googleapis.com/google.rpc.Help",
+                 "links": [{"description": "what it means and what to do", "url": "/docs/errors/weft.mesh.v1/RATE_LIMITED"}]},
                 {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "r-1"},
                 {"@type": "example.com/x.Y", "value": "AQI="},
             ],

@@ -119,8 +119,8 @@ mod tests {
         let told = json(&error, Some(&RequestId::parse("r-1").unwrap()));
         assert_eq!((told["code"].as_str(), told["message"].as_str()), (Some("canceled"), Some("gone")));
         let types: Vec<_> = told["details"].as_array().unwrap().iter().map(|detail| detail["type"].as_str().unwrap()).collect();
-        assert_eq!(types, ["google.rpc.ErrorInfo", "google.rpc.RequestInfo"]);
-        assert_eq!(told["details"][1]["value"], "CgNyLTE");
+        assert_eq!(types, ["google.rpc.ErrorInfo", "google.rpc.Help", "google.rpc.RequestInfo"]);
+        assert_eq!(told["details"][2]["value"], "CgNyLTE");
         assert_eq!(json(&Error::without_reason(Code::NotFound, ""), None), json!({"code": "not_found"}));
     }
 

@@ -100,7 +100,7 @@ async fn a_failure_has_its_code_and_its_details_as_bytes() {
     let body = failed.json();
     assert_eq!((body["code"].as_str(), body["message"].as_str()), (Some("resource_exhausted"), Some("too many notes")));
     let types: Vec<_> = body["details"].as_array().unwrap().iter().map(|detail| detail["type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["google.rpc.ErrorInfo", "google.rpc.RetryInfo", "google.rpc.RequestInfo"]);
+    assert_eq!(types, ["google.rpc.ErrorInfo", "google.rpc.RetryInfo", "google.rpc.Help", "google.rpc.RequestInfo"]);
     let unreadable = told(post(GET, "{\"id\":")).await;
     assert_eq!((unreadable.status, unreadable.json()["code"].as_str()), (400, Some("invalid_argument")));
     let hanging = told(post(HANG, "{}").header("connect-timeout-ms", "50")).await;
