@@ -62,7 +62,7 @@ mesh_reasons! {
     PermissionMissing = "PERMISSION_MISSING", PermissionDenied;
     /// The call belongs to no tenant and the method needs one.
     TenantMissing = "TENANT_MISSING", PermissionDenied;
-    /// A limit of the contract is used up; `RetryInfo` says when to come again.
+    /// A limit of the contract, or the tenant's quota, is used up; `RetryInfo` says when to come again.
     RateLimited = "RATE_LIMITED", ResourceExhausted;
     /// A message is larger than the limit.
     MessageTooLarge = "MESSAGE_TOO_LARGE", ResourceExhausted;

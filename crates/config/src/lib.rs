@@ -66,7 +66,7 @@ pub use section::domains::Domains;
 pub use section::edge::{Edge, Reference};
 pub use section::events::Events;
 pub use section::jobs::Jobs;
-pub use section::limits::{Factor, Limits};
+pub use section::limits::{Factor, Limits, Quota};
 pub use section::log::{Log, LogFormat};
 pub use section::mesh::{CallerRules, CertificatesFrom, Mesh};
 pub use section::otel::Otel;

@@ -8,6 +8,9 @@
 //! finds no room is refused with the time to wait. How full the buckets are is told in `RateLimit` and `RateLimit-Policy`
 //! (draft-ietf-httpapi-ratelimit-headers-10): `q` calls in `w` seconds, `r` of them left, all of them after `t` seconds.
 //!
+//! A tenant's quota, where the installation gives it one, is a bucket that holds the calls of a day and fills in a day,
+//! whatever the method. It is counted last: what a contract refuses uses nothing up.
+//!
 //! # Recovery
 //!
 //! While the shared counters do not answer, each edge counts by itself: a limit is never waived, and for that time the sum
@@ -24,12 +27,17 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use weft_access::{LimitFactors, subscriber};
 use weft_cache::{CacheError, CounterKey, CounterScope, Counters, InProcess, Rate, RateError, Taken};
-use weft_call::{Contract, Error, Limit, LimitScope, MeshReason, MethodContract, Principal, Result};
+use weft_call::{Contract, Error, Limit, LimitScope, MeshReason, MethodContract, Principal, Result, TenantId};
 
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// The counters' name in the shared memory.
+/// The counters' names in the shared memory.
 const COUNTER: &str = "edge.calls";
+const QUOTA_COUNTER: &str = "edge.quota";
+/// What a quota is told as.
+const QUOTA: &str = "quota";
+/// How long a quota is for.
+const DAY: Duration = Duration::from_hours(24);
 
 /// The limits of all methods that have some.
 pub(crate) struct RateLimits {
@@ -93,7 +101,21 @@ impl RateLimits {
         principal: &Principal,
         standings: &Standings,
     ) -> Result<()> {
-        self.count(method, standings, |limit| Sharer::principal(limit.per, principal)).await
+        self.count(method, standings, |limit| Sharer::principal(limit.per, principal)).await?;
+        match principal.tenant() {
+            Some(tenant) => self.count_quota(tenant, standings).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a call against the quota of a tenant, if it has one.
+    async fn count_quota(&self, tenant: TenantId, standings: &Standings) -> Result<()> {
+        let Some(quota) = self.factors.quota(tenant) else { return Ok(()) };
+        let rate = Rate::new(quota, DAY, quota).map_err(Error::internal)?;
+        let key = CounterKey::new(QUOTA_COUNTER, CounterScope::Tenant(tenant), &quota).map_err(Error::internal)?;
+        let taken = self.take(&key, rate).await.map_err(Error::internal)?;
+        standings.add(Standing::of(QUOTA, quota, DAY, taken));
+        refusal(taken, QUOTA, || "the tenant's quota of calls is used up".to_owned())
     }
 
     async fn count(
@@ -117,16 +139,8 @@ impl RateLimits {
             let key = CounterKey::new(COUNTER, sharer.scope, &subject).map_err(Error::internal)?;
             let taken = self.take(&key, rate).await.map_err(Error::internal)?;
             let window = Duration::from_secs_f64(f64::from(burst) / (f64::from(limit.rate) * factor));
-            let (left, reset) = match taken {
-                Taken::Yes { left, full_in } => (left, full_in),
-                Taken::Wait(wait) => (0, wait),
-            };
-            standings.add(Standing { name: sharer.name, quota: u64::from(burst), window, left, reset });
-            if let Taken::Wait(wait) = taken {
-                let message = format!("{} is called more often than its contract allows", method.path);
-                let error = Error::new(MeshReason::RateLimited, message).with_metadata("limit", sharer.name);
-                return Err(error.with_retry_after(wait));
-            }
+            standings.add(Standing::of(sharer.name, burst, window, taken));
+            refusal(taken, sharer.name, || format!("{} is called more often than its contract allows", method.path))?;
         }
         Ok(())
     }
@@ -145,6 +159,16 @@ impl std::fmt::Debug for RateLimits {
     }
 }
 
+/// Refuses what found no room.
+fn refusal(taken: Taken, limit: &str, message: impl FnOnce() -> String) -> Result<()> {
+    match taken {
+        Taken::Yes { .. } => Ok(()),
+        Taken::Wait(wait) => {
+            Err(Error::new(MeshReason::RateLimited, message()).with_metadata("limit", limit).with_retry_after(wait))
+        }
+    }
+}
+
 /// What may come at once.
 fn burst(limit: &Limit, factor: f64) -> u32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float's cast saturates, as it should")]
@@ -155,6 +179,16 @@ fn burst(limit: &Limit, factor: f64) -> u32 {
 
 fn rate(limit: &Limit, factor: f64, burst: u32) -> Result<Rate, RateError> {
     Rate::new(limit.rate, Duration::from_secs(1).div_f64(factor), burst)
+}
+
+impl Standing {
+    fn of(name: &'static str, quota: u32, window: Duration, taken: Taken) -> Self {
+        let (left, reset) = match taken {
+            Taken::Yes { left, full_in } => (left, full_in),
+            Taken::Wait(wait) => (0, wait),
+        };
+        Self { name, quota: u64::from(quota), window, left, reset }
+    }
 }
 
 impl Sharer {

@@ -7,8 +7,10 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use weft_access::{CallerRules, LimitFactors};
-use weft_config::{Config, ConfigError, Loaded};
+use weft_call::TenantId;
+use weft_config::{Config, ConfigError, Loaded, Quota};
 use weft_discovery::{ConsulSettings, Token};
 use weft_reload::Live;
 use weft_store::{Databases, StoreError};
@@ -31,7 +33,14 @@ pub fn check_config(loaded: &Loaded) -> Result<(), ConfigError> {
     ] {
         url.map_or(Ok(()), weft_store::check_url).map_err(|error| loaded.unfit(setting, error.to_string()))?;
     }
-    Ok(())
+    match loaded.config.limits.tenant_quotas.keys().find(|id| tenant(id).is_none()) {
+        Some(id) => Err(loaded.unfit(&format!("limits.tenant_quotas.{id}"), format!("{id:?} is not the id of a tenant"))),
+        None => Ok(()),
+    }
+}
+
+fn tenant(id: &str) -> Option<TenantId> {
+    Uuid::try_parse(id).ok().map(TenantId)
 }
 
 /// What of a process is adjusted while it runs. Clones are other handles of the same.
@@ -95,11 +104,13 @@ impl Adjustable {
         }
     }
 
-    /// Stretches the limits of contracts as the configuration says.
+    /// Stretches the limits of contracts, and gives tenants their quotas, as the configuration says.
     fn stretch(&self, config: &Config) {
         let limits = &config.limits;
         let by_domain: BTreeMap<_, _> = limits.factors.keys().map(|domain| (domain.clone(), limits.of(domain))).collect();
         self.factors.set(limits.general(), by_domain);
+        let quotas = limits.tenant_quotas.iter().filter_map(|(id, quota)| Some((tenant(id)?, quota.calls())));
+        self.factors.set_quotas(limits.tenant_quota.map(Quota::calls), quotas.collect());
     }
 }
 

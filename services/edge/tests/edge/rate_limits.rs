@@ -98,6 +98,26 @@ async fn users_share_the_limit_of_their_tenant() {
 }
 
 #[tokio::test]
+async fn a_tenant_has_its_quota_whatever_it_calls_and_others_have_theirs() {
+    let mut factors = None;
+    let house = House::with(|edge| factors = Some(edge.limit_factors.clone())).await;
+    let token = house.token();
+    let note = async |token: &str| told(house.request("POST", "/v1/notes").bearer_auth(token).body("{}")).await;
+    assert_eq!(note(&token).await.header("ratelimit"), "", "nobody said how much is too much");
+    factors.unwrap().set_quotas(Some(2), [].into());
+    let first = note(&token).await;
+    assert_eq!((first.status, first.header("ratelimit-policy")), (201, "\"quota\";q=2;w=86400"));
+    assert!(first.header("ratelimit").starts_with("\"quota\";r=1;t="), "{}", first.header("ratelimit"));
+    assert_eq!(house.get_as(&token, BY_ACCOUNT).await.status, 200);
+    let refused = note(&token).await;
+    assert_eq!((refused.status, refused.reason().as_str(), &refused.facts()["limit"]), (429, "RATE_LIMITED", &"quota".into()));
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((43_000..=43_200).contains(&wait), "one of two calls a day comes free in half a day: {wait}");
+    assert_eq!(note(&house.token()).await.status, 201, "another tenant is not concerned");
+    assert_eq!(house.get("/v1/motto").await.status, 200, "nor is who calls for nobody");
+}
+
+#[tokio::test]
 async fn grpc_clients_are_counted_with_the_others() {
     let house = House::start().await;
     house.until_refused(async |house| house.get(BY_ADDRESS).await).await;
