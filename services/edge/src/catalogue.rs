@@ -110,6 +110,14 @@ impl Catalogue {
         self.by_path.len()
     }
 
+    /// The contracts that it was made from; none of a server that is no domain.
+    pub(crate) fn contracts(&self) -> &[&'static Contract] {
+        match &self.described {
+            Described::Contracts(contracts) => contracts,
+            Described::Descriptors { .. } => &[],
+        }
+    }
+
     /// The description of what is served, made when it is first asked for; or why there is none.
     pub(crate) fn document(&self) -> Result<reference::Json, String> {
         self.document.get_or_init(|| reference::describe(&self.described).map_err(|error| error.to_string())).clone()

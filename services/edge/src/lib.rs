@@ -52,6 +52,7 @@ mod listener;
 mod probe;
 mod proxies;
 mod rate_limits;
+mod reasons;
 mod record;
 mod reference;
 mod request_limits;

@@ -1,4 +1,4 @@
-//! What is served, described: `/openapi.json` for programs, and a page at `/docs` for people.
+//! What is served, described: `/openapi.json` for programs, and a page at `/docs` for people, with one for each reason behind it.
 //!
 //! The document is made when it is first asked for, out of the catalogue that serves at that moment; another schema has
 //! another document. A route of a contract goes before both paths, and an operator can turn them off.
@@ -18,6 +18,7 @@ use crate::{
     encoding::Encoding,
     error::Failure,
     front::Front,
+    reasons,
     record::Observation,
     rest::conditional,
 };
@@ -34,6 +35,7 @@ const LARGEST: usize = 8 * 1024 * 1024;
 pub(crate) enum Shown {
     Document,
     File(&'static File),
+    Reasons(reasons::Page),
 }
 
 /// The document's JSON, and the etag by which clients know it again.
@@ -50,7 +52,10 @@ pub(crate) fn at(front: &Front, catalogue: &Catalogue, path: &str) -> Option<Sho
     }
     let shown = match path {
         DOCUMENT => Shown::Document,
-        path => Shown::File(weft_api_viewer::file(path)?),
+        path => match reasons::at(catalogue.contracts(), path) {
+            Some(page) => Shown::Reasons(page),
+            None => Shown::File(weft_api_viewer::file(path)?),
+        },
     };
     catalogue.methods_of(path).is_none().then_some(shown)
 }
@@ -69,6 +74,7 @@ pub(crate) async fn answer(
         Method::GET | Method::HEAD => match shown {
             Shown::Document => document(catalogue, asked).await,
             Shown::File(file) => contents(file, asked),
+            Shown::Reasons(page) => Ok(reasons_page(page, &catalogue, asked)),
         },
         _ => Err(Failure::method_not_allowed(METHODS)),
     };
@@ -92,6 +98,15 @@ async fn document(catalogue: Arc<Catalogue>, asked: &HeaderMap) -> Result<Respon
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(kept(headers, json.etag, asked, || body::full(json.text)))
+}
+
+fn reasons_page(page: reasons::Page, catalogue: &Catalogue, asked: &HeaderMap) -> Response<Body> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(reasons::POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let html = Bytes::from(page.html(catalogue.contracts()));
+    kept(headers, conditional::etag(&html), asked, || body::full(html))
 }
 
 fn contents(file: &File, asked: &HeaderMap) -> Result<Response<Body>, Failure> {

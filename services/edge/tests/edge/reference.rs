@@ -92,3 +92,21 @@ async fn an_operator_can_turn_the_reference_off() {
         assert_eq!(house.get(path).await.status, 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn an_error_names_the_page_about_its_reason() {
+    let house = House::start().await;
+    for (method, path) in [("GET", "/v1/no-such-path"), ("POST", "/v1/notes:fail")] {
+        let failed = told(house.request(method, path).body(r#"{"failure": "FAILURE_BUSY"}"#)).await;
+        let details = failed.json()["details"].clone();
+        let help =
+            details.as_array().unwrap().iter().find(|detail| detail["@type"].as_str().unwrap().ends_with("google.rpc.Help"));
+        let page = help.unwrap_or_else(|| panic!("{details}"))["links"][0]["url"].as_str().unwrap().to_owned();
+        let read = house.get(&page).await;
+        assert_eq!((read.status, read.header("content-type")), (200, "text/html; charset=utf-8"), "{page}");
+        assert!(read.text.contains(&format!("<h1>{}</h1>", failed.reason())), "{}", read.text);
+        assert!(read.header("content-security-policy").starts_with("default-src 'none'"));
+    }
+    assert!(house.get("/docs/errors").await.text.contains("RATE_LIMITED"));
+    assert_eq!(house.get("/docs/errors/weft.mesh.v1/NONE").await.status, 404);
+}
