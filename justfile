@@ -28,6 +28,10 @@ lint:
 lint-scripts:
     git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources
 
+# Fail if a document shows commands that no test executes, and does not say what they need.
+lint-documents:
+    bash build-support/documents.sh
+
 # Buf's lint over the contracts.
 lint-contracts:
     buf lint
