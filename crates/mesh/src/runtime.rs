@@ -104,7 +104,8 @@ impl Runtime {
 
     /// Starts them all, or none.
     pub async fn start(self) -> Result<Running, StartError> {
-        start::start(self).await
+        // It happens once and is large: on the heap, it does not swell the futures of whoever waits for it.
+        Box::pin(start::start(self)).await
     }
 }
 
