@@ -84,7 +84,7 @@ proof:
     bash build-support/scenarios/mesh.sh whole --kills 30
     bash build-support/scenarios/mesh.sh sabotage
     bash build-support/scenarios/fences.sh
-    bash build-support/scenarios/rest-api.sh 600
+    bash build-support/scenarios/rest-api.sh 600 "$RANDOM"
     just lint-infrastructure
     just image
     just image-previous

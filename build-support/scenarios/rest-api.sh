@@ -2,8 +2,9 @@
 # Holds the REST API to its own description: schemathesis makes requests out of /openapi.json, good ones and bad ones, for
 # every operation, and looks whether the answers are those that the description promises.
 #
-#   bash build-support/scenarios/rest-api.sh [SECONDS]      for how long; 22 if not said
+#   bash build-support/scenarios/rest-api.sh [SECONDS [SEED]]      for how long, 22 if not said; the seed of all that is drawn
 #
+# Without a SEED it is always the same, so that a change is judged by the change; `just proof` draws another each time.
 # WEFT_BINARY names a binary that is built already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -13,7 +14,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/wef
 source build-support/servers.sh
 tools_install curl jq schemathesis >/dev/null
 
-seconds="${1:-22}"
+seconds="${1:-22}" seed="${2:-1}"
 folder="$(mktemp -d /tmp/weft-rest-api.XXXXXX)"
 weft_pid=""
 finish() {
@@ -70,7 +71,7 @@ settings="$PWD/build-support/rest-api"
 calls() {
     (cd "$folder" && PYTHONPATH="$settings" PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_HOOKS=hooks schemathesis \
         --config-file "$settings/schemathesis.toml" run "http://localhost:$port/openapi.json" \
-        --no-color --warnings off --continue-on-failure --request-timeout 10 "$@")
+        --no-color --warnings off --continue-on-failure --request-timeout 10 --seed "$seed" "$@")
 }
 
 "$binary" openapi >"$folder/openapi.json"
