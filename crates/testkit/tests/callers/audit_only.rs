@@ -23,7 +23,8 @@ async fn callers_that_would_be_refused_go_through_and_are_counted() {
     assert_eq!(counted(&mesh, r#"weft_streams_revoked_total{domain="notes"}"#), 0);
     // What a method demands of users holds all the same.
     let nobody = stranger.list_notes(&mesh.anonymous(), weft_edge_fixture::contract::ListNotesRequest::default()).await;
-    assert_eq!(nobody.unwrap_err().reason(), Some(MeshReason::CredentialsMissing));
+    let refused = nobody.unwrap_err();
+    assert_eq!(refused.reason(), Some(MeshReason::CredentialsMissing), "{refused:?}");
     // Enforced again, the stream that was let through is cut.
     rules.set_settings(&denied(&["reader"], None));
     until_counted(&mesh, r#"weft_streams_revoked_total{domain="notes"}"#, 1).await;

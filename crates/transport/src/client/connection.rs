@@ -110,11 +110,17 @@ impl Connection {
 
     /// Sends a request that is all there, and waits for the head of its answer.
     pub(super) async fn exchange(self, request: Request<()>, body: Bytes) -> Result<Response<RecvStream>, h2::Error> {
-        let (answer, mut sink) = self.open(request, false)?;
-        // It waits for the peer's windows there as well as here.
-        sink.send_data(body, true)?;
-        answer.await
+        let (answer, sink) = self.open(request, false)?;
+        finish(answer, sink, body).await
     }
+}
+
+/// Sends the one part of a request that was begun, and waits for the head of its answer.
+async fn finish(answer: ResponseFuture, mut sink: SendStream<Bytes>, body: Bytes) -> Result<Response<RecvStream>, h2::Error> {
+    // It waits for the peer's windows there as well as here. A peer that has answered before this, because the head was
+    // enough to refuse the call, has reset the stream and wants none of it: then the answer says why.
+    let _ = sink.send_data(body, true);
+    answer.await
 }
 
 /// Ends when the peer does not answer a PING in time.
@@ -210,5 +216,20 @@ mod tests {
         assert!(connection.clone().exchange(request(), Bytes::new()).await.is_err());
         respond.send_response(Response::new(()), true).unwrap();
         assert!(calling.await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_answers_before_the_body_was_sent_is_heard() {
+        let (connection, mut server) = connected(&ConnectionTuning::default()).await;
+        let (answer, sink) = connection.open(request(), false).unwrap();
+        let (asked, mut respond) = server.accept().await.unwrap().unwrap();
+        drop(asked);
+        respond.send_response(Response::builder().status(403).body(()).unwrap(), true).unwrap();
+        drop(respond);
+        tokio::spawn(async move { while server.accept().await.is_some() {} });
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(finish(answer, sink, Bytes::from_static(b"late")).await.unwrap().status(), 403);
     }
 }
