@@ -1,6 +1,6 @@
 """Writes Grafana's dashboards from what the binary says of itself: `weft routes --json | python3 dashboards.py FOLDER`.
 
-One dashboard for the mesh, the edge, events and upkeep (certificates, configuration, registry) each, and one a domain with a
+One dashboard for the mesh, the edge, databases, events and upkeep (certificates, configuration, registry) each, and one a domain with a
 panel a method, whose threshold is the deadline that its contract states.
 """
 
@@ -52,8 +52,8 @@ def rate(metric, selector, by):
     return f"sum by ({by}) (rate({metric}{{{selector}}}[$__rate_interval]))"
 
 
-def quantile(share, selector, by):
-    buckets = rate("weft_call_duration_seconds_bucket", selector, f"le, {by}")
+def quantile(share, selector, by, metric="weft_call_duration_seconds"):
+    buckets = rate(f"{metric}_bucket", selector, f"le, {by}")
     return f"histogram_quantile({share}, {buckets})"
 
 
@@ -123,6 +123,27 @@ def events():
     ]
 
 
+def databases():
+    took = "weft_transaction_duration_seconds"
+    return [
+        panel("Transactions", "reqps", (rate(f"{took}_count", "", "domain, work"), "{{domain}}: {{work}}")),
+        panel(
+            "Time to write, p99",
+            "s",
+            (quantile(0.99, 'work="write"', "domain", took), "{{domain}}"),
+            description="With the wait for a connection and all repeats.",
+        ),
+        panel("Time to read, p99", "s", (quantile(0.99, 'work="read"', "domain", took), "{{domain}}")),
+        panel("Run again", "reqps", (none_is_zero(rate("weft_transactions_repeated_total", "", "domain, why")), "{{domain}}: {{why}}")),
+        panel(
+            "Connections",
+            "short",
+            ("sum by (instance, state) (weft_database_connections)", "{{instance}}: {{state}}"),
+            ("sum by (instance) (weft_database_connections_limit)", "{{instance}}, at most"),
+        ),
+    ]
+
+
 def upkeep():
     return [
         panel("Certificates end in", "s", ("min by (workload) (weft_certificate_expiry_seconds)", "{{workload}}")),
@@ -163,6 +184,7 @@ def main():
     dashboards = {
         "mesh": dashboard("mesh", "mesh", mesh()),
         "edge": dashboard("edge", "edge", edge()),
+        "databases": dashboard("databases", "databases", databases()),
         "events": dashboard("events", "events", events()),
         "upkeep": dashboard("upkeep", "certificates and configuration", upkeep()),
     }

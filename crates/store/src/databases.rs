@@ -11,9 +11,12 @@ use std::{
 use secrecy::SecretString;
 use sqlx::{Row, postgres::PgConnectOptions};
 use tokio::sync::Mutex;
+use weft_telemetry::Metrics;
 
 use crate::{
-    DomainSchema, PageTokens, Store, StoreError, Watch, migrate, postgres,
+    DomainSchema, PageTokens, Store, StoreError, Watch,
+    measure::Connections,
+    migrate, postgres,
     postgres::{Pool, Roles},
     sqlite,
     store::{Backend, Inner, Texts},
@@ -89,10 +92,18 @@ pub fn check_url(url: &SecretString) -> Result<(), StoreError> {
 pub struct Databases {
     settings: Arc<Settings>,
     kind: Kind,
+    measured: Option<Measuring>,
+}
+
+/// Where work is counted, and who tells of connections for as long as there are databases.
+#[derive(Clone, Debug)]
+struct Measuring {
+    metrics: Metrics,
+    _connections: Arc<Connections>,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Postgres {
         pool: Pool,
         migration: Migration,
@@ -105,7 +116,7 @@ enum Kind {
 
 /// Who migrates. The driver's own `Debug` shows the password.
 #[derive(Clone)]
-struct Migration(Box<PgConnectOptions>);
+pub(crate) struct Migration(Box<PgConnectOptions>);
 
 impl fmt::Debug for Migration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,7 +139,16 @@ impl Databases {
             sqlite::make_folder(&settings.data_dir)?;
             Kind::Sqlite { files: Arc::default() }
         };
-        Ok(Self { settings: Arc::new(settings.clone()), kind })
+        Ok(Self { settings: Arc::new(settings.clone()), kind, measured: None })
+    }
+
+    /// Counts the work of the stores that are opened from now on, and tells of the connections.
+    #[must_use]
+    pub fn measured_by(mut self, metrics: &Metrics) -> Self {
+        let connections = Arc::new(Connections::new(self.kind.clone(), &self.settings));
+        metrics.watch(Arc::downgrade(&connections) as _);
+        self.measured = Some(Measuring { metrics: metrics.clone(), _connections: connections });
+        self
     }
 
     /// Applies the migrations that are not applied yet, and on PostgreSQL makes the domain's schema,
@@ -194,6 +214,7 @@ impl Databases {
             texts,
             settings: Arc::clone(&self.settings),
             published: Arc::default(),
+            metrics: self.measured.as_ref().map(|measured| measured.metrics.records(schema.domain())),
         };
         let inner = Arc::new(inner);
         let page_tokens = PageTokens::load(&inner).await?;

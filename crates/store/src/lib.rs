@@ -40,6 +40,7 @@ mod error;
 pub mod etag;
 mod fence;
 mod idempotency;
+mod measure;
 mod migrate;
 mod outbox;
 mod page;

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tracing::{Instrument, Span};
 use weft_call::{Answer, BoxFuture, Call, Digest, Error, Idempotency, Replays, Result, Scope, transaction};
-use weft_telemetry::store_span;
+use weft_telemetry::{Again, RecordsMetrics, Work, store_span};
 
 use crate::{
     Dialect, PageTokens, Read, Settings, StoreError, Tx, fence,
     idempotency::{Claim, Key},
+    measure::Measured,
     postgres::{Mode, Pool, Roles},
     session::Session,
     sqlite,
@@ -38,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     /// Told whenever an event is committed.
     pub(crate) published: Arc<Notify>,
+    /// Where the domain's work is counted, if it is.
+    pub(crate) metrics: Option<RecordsMetrics>,
 }
 
 impl Inner {
@@ -102,11 +105,13 @@ impl Store {
         F: Fn(Read) -> R + Send + Sync,
         R: Future<Output = Result<T>> + Send,
     {
+        let measured = Measured::begin(self.inner.metrics.as_ref(), Work::Read);
         for _ in 1..BROKEN_LIMIT {
             let (outcome, is_broken) = self.read_once(call, &work).await?;
             if outcome.is_ok() || !is_broken {
                 return outcome;
             }
+            measured.again(Again::Connection);
         }
         self.read_once(call, &work).await?.0
     }
@@ -189,6 +194,9 @@ impl Store {
         if let Some(keyed) = answers.keyed.filter(|_| call.has_written()) {
             return Err(StoreError::KeyedWritesOnce { method: keyed.key.method() }.into());
         }
+        // Queues are looked at again and again, and are nobody's work on records.
+        let metrics = self.inner.metrics.as_ref().filter(|_| matches!(mode, Mode::Write));
+        let measured = Measured::begin(metrics, Work::Write);
         let mut broken = 0;
         for attempt in 0..ATTEMPTS {
             match self.attempt(call, answers, mode, work).await {
@@ -203,10 +211,12 @@ impl Store {
                         return Err(error);
                     }
                     tracing::debug!(domain = self.domain(), attempt, "the connection broke; the write runs again");
+                    measured.again(Again::Connection);
                     pause(attempt).await;
                 }
                 Err(Failure::Conflict) => {
                     tracing::debug!(domain = self.domain(), attempt, "a concurrent change won; the write runs again");
+                    measured.again(Again::Conflict);
                     pause(attempt).await;
                 }
             }

@@ -42,8 +42,8 @@ pub use call_lines::CallLines;
 pub use error::TelemetryError;
 pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
 pub use metrics::{
-    ConnectionEnd, EdgeConnections, EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, OpenConnection, Side,
-    SideMetrics, States, Upstream,
+    Again, ConnectionEnd, EdgeConnections, EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, OpenConnection,
+    RecordsMetrics, Side, SideMetrics, States, Upstream, Work,
 };
 pub use propagation::{adopt_parent, current, within};
 pub use sampling::{is_sampled, start_trace};

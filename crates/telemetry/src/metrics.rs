@@ -5,6 +5,7 @@
 
 mod calls;
 mod connections;
+mod records;
 mod resilience;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use weft_call::Code;
 use crate::Upkeep;
 pub use calls::{MethodMetrics, SideMetrics};
 pub use connections::{ConnectionEnd, EdgeConnections, OpenConnection};
+pub use records::{Again, RecordsMetrics, Work};
 use resilience::Resilience;
 pub use resilience::{EndpointState, Observed, States, Upstream};
 
@@ -119,6 +121,7 @@ pub struct Metrics {
     resilience: Arc<Resilience>,
     backlog: Backlog,
     edge_connections: EdgeConnections,
+    records: records::Records,
     registry: Arc<Registry>,
 }
 
@@ -149,7 +152,9 @@ impl Metrics {
         let backlog = Backlog::default();
         backlog.register(&mut registry);
         let edge_connections = EdgeConnections::register(&mut registry);
+        let records = records::Records::register(&mut registry);
         Self {
+            records,
             resilience,
             calls,
             durations,

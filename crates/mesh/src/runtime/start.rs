@@ -41,7 +41,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let carrier = events::carrier(&config, &domains, &contracts, &subscriptions)?;
     let rules = callers::caller_rules(&config, &contracts)?;
     let mut adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref(), Arc::clone(&rules));
-    let (databases, stores) = open_stores(&config, &domains, migrations, watching).await?;
+    let (databases, stores) = open_stores(&config, &domains, migrations, (&metrics, watching)).await?;
     adjustable.logs_in_to(databases, &config);
     let sealer = if domains.is_empty() { None } else { sealing::open(&config)? };
     let workloads = workloads(&domains, edge)?;
@@ -251,14 +251,14 @@ async fn open_stores(
     config: &Config,
     domains: &[Domain],
     migrations: Migrations,
-    watch: Option<Arc<dyn Watch>>,
+    (metrics, watch): (&Metrics, Option<Arc<dyn Watch>>),
 ) -> Result<(Option<Databases>, Vec<Store>), StartError> {
     // An edge alone keeps no records and needs no database.
     if domains.is_empty() {
         return Ok((None, Vec::new()));
     }
     let settings = Settings { watch, ..database_settings(config) };
-    let databases = Databases::open(&settings).await.map_err(StartError::Databases)?;
+    let databases = Databases::open(&settings).await.map_err(StartError::Databases)?.measured_by(metrics);
     let mut stores = Vec::with_capacity(domains.len());
     for domain in domains {
         let failed = |source| StartError::Store { domain: domain.name(), source };

@@ -115,6 +115,11 @@ impl Pool {
         }
     }
 
+    /// How many connections there are, and how many of them nobody uses.
+    pub(crate) fn connections(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }

@@ -7,6 +7,7 @@ mod backup;
 mod cancellation;
 mod copy;
 mod keyed;
+mod measure;
 mod migrations;
 mod opening;
 mod outbox;

@@ -102,6 +102,11 @@ struct Retried {
     why: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Connections {
+    state: &'static str,
+}
+
 /// The states that are told when metrics are read.
 #[derive(Clone, Debug, Default)]
 pub struct States {
@@ -115,6 +120,8 @@ pub struct States {
     serving: Family<Limited, Gauge>,
     serving_limit: Family<Limited, Gauge>,
     serving_queued: Family<Limited, Gauge>,
+    database: Family<Connections, Gauge>,
+    database_limit: Gauge,
     told: Arc<Mutex<Vec<Upstream>>>,
 }
 
@@ -148,6 +155,14 @@ impl States {
         self.serving_queued.get_or_create(&label).set(queued.into());
     }
 
+    /// Tells how many connections to its database the process has, by what they do, and how many it may have.
+    pub fn database(&self, in_use: u32, idle: u32, limit: u32) {
+        for (state, count) in [("in_use", in_use), ("idle", idle)] {
+            self.database.get_or_create(&Connections { state }).set(count.into());
+        }
+        self.database_limit.set(limit.into());
+    }
+
     fn clear(&self) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.endpoints.clear();
@@ -172,6 +187,9 @@ impl States {
         registry.register("retry_budget", "Retries that calls to the domain may still make", self.budget.clone());
         registry.register("concurrency_in_flight", "Calls that the domain works on", self.serving.clone());
         registry.register("concurrency_limit", "Calls that the domain works on at once at most", self.serving_limit.clone());
+        registry.register("database_connections", "Connections to the database, by what they do", self.database.clone());
+        let limit = "Connections to the database that the process may have; 0 without a pool of them";
+        registry.register("database_connections_limit", limit, self.database_limit.clone());
         registry.register("concurrency_queued", "Calls that wait until the domain works on them", self.serving_queued.clone());
     }
 }
