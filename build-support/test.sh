@@ -45,7 +45,7 @@ chart_on_kubernetes() {
         bash build-support/cluster/prove.sh brief
 }
 
-tools_install consul curl jq grpcurl kafka nats pgbouncer postgresql rabbitmq redis || exit
+tools_install consul curl jq grpcurl kafka nats pgbouncer postgresql rabbitmq redis versitygw || exit
 servers_start_postgresql || exit
 servers_start_redis || exit
 

@@ -4,7 +4,7 @@
 #   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster compose connectconformance consul curl envoy grpcio
 #                                           grpcio-reflection grpcurl hadolint hclfmt helm image jq just kafka nats pgbouncer
 #                                           postgresql prometheus python3-yaml rabbitmq redis schemathesis shellcheck
-#                                           systemd
+#                                           systemd versitygw
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -60,6 +60,15 @@ tools_install_connectconformance() {
             go install "connectrpc.com/conformance/cmd/$program@v$CONNECTCONFORMANCE_VERSION" || return
     done
     tools_place connectconformance "$CONNECTCONFORMANCE_VERSION"
+}
+
+tools_install_versitygw() {
+    tools_have versitygw "$VERSITYGW_VERSION" && return
+    tools_need go "versitygw $VERSITYGW_VERSION" || return
+    echo "tools: building versitygw $VERSITYGW_VERSION (a minute or two)"
+    GOBIN="$tools_folder/versitygw-$VERSITYGW_VERSION.partial/bin" \
+        go install -ldflags '-s -w' "github.com/versity/versitygw/cmd/versitygw@v$VERSITYGW_VERSION" || return
+    tools_place versitygw "$VERSITYGW_VERSION"
 }
 
 tools_install_buf() {
