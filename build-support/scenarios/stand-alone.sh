@@ -154,6 +154,9 @@ read -r failed count <requested
 
 # Operators: readiness, and draining, while which whoever comes is served.
 is "readiness" ready "$(curl -fsS "localhost:$admin_port/ready")"
+is "a route" "/v1/notes/{id}" "$(curl -fsS "localhost:$admin_port/routes" |
+    jq -r '.methods[] | select(.method == "GetNote") | .http[0].template')"
+is "the configuration" 1 "$(curl -fsS "localhost:$admin_port/config" | grep -c '^edge.max_body = ')"
 curl -fsS -X POST "localhost:$admin_port/drain" >/dev/null
 is_unready() { [[ "$(curl -sS -o /dev/null -w '%{http_code}' "localhost:$admin_port/ready")" == 503 ]]; }
 eventually is_unready

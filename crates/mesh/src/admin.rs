@@ -43,11 +43,36 @@ use crate::{error::StartError, runtime::Elsewhere};
 /// The longest body that is taken, in bytes: a log's filter.
 const MAX_BODY: usize = 4096;
 
+/// What is told when it is asked for, as it is then.
+#[derive(Clone)]
+pub struct Told(Arc<dyn Fn() -> String + Send + Sync>);
+
+impl Told {
+    /// What this says.
+    pub fn new(text: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(text))
+    }
+}
+
+impl From<String> for Told {
+    fn from(text: String) -> Self {
+        Self::new(move || text.clone())
+    }
+}
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Told").finish_non_exhaustive()
+    }
+}
+
 /// What operators are given on the admin port beside what the mesh itself knows.
 #[derive(Clone, Debug, Default)]
 pub struct Operator {
     /// The routes of the process, as JSON.
-    pub routes: Option<Arc<str>>,
+    pub routes: Option<Told>,
+    /// The configuration, without secrets, of a process whose configuration does not change while it runs.
+    pub config: Option<Arc<str>>,
     /// The log's filter.
     pub log: Option<LogFilter>,
     /// Cancelled when an operator asks the process to drain.
@@ -238,15 +263,16 @@ async fn metrics(State(health): State<Health>) -> Response {
 }
 
 async fn config(State(health): State<Health>) -> Response {
-    match &health.live {
-        Some(live) => live.render().into_response(),
-        None => (StatusCode::NOT_FOUND, "this process was not given its configuration to show\n").into_response(),
+    match (&health.live, &health.operator.config) {
+        (Some(live), _) => live.render().into_response(),
+        (None, Some(config)) => config.to_string().into_response(),
+        (None, None) => (StatusCode::NOT_FOUND, "this process was not given its configuration to show\n").into_response(),
     }
 }
 
 async fn routes(State(health): State<Health>) -> Response {
     match &health.operator.routes {
-        Some(routes) => ([(header::CONTENT_TYPE, "application/json")], routes.to_string()).into_response(),
+        Some(routes) => ([(header::CONTENT_TYPE, "application/json")], (routes.0)()).into_response(),
         None => (StatusCode::NOT_FOUND, "this process was not given its routes to show\n").into_response(),
     }
 }

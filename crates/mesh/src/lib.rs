@@ -44,7 +44,7 @@ pub use weft_seal as seal;
 pub use weft_store as store;
 pub use weft_store::migrations;
 
-pub use admin::{AdminPort, Operator};
+pub use admin::{AdminPort, Operator, Told};
 pub use context::Context;
 pub use domain::{Domain, DomainBuilder, ServedDomain};
 pub use erase::{EraseFn, Subject};

@@ -60,13 +60,19 @@ pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, head
     );
     set(&IDEMPOTENCY_KEY, call.idempotency_key().and_then(|key| passing(key.as_str().to_owned())));
     set(&header::IF_MATCH, call.if_match().and_then(value));
-    set(
-        &TIMEOUT,
-        timeout.and_then(|timeout| {
-            let text = format_timeout(timeout);
-            if timeout < SECOND { passing(text) } else { value(&text) }
-        }),
-    );
+    set_timeout(timeout, headers);
+}
+
+/// Writes the time left for the call, in place of what stands there.
+pub fn set_timeout(timeout: Option<Duration>, headers: &mut HeaderMap) {
+    let value = timeout.and_then(|timeout| {
+        let text = format_timeout(timeout);
+        if timeout < SECOND { passing(text) } else { value(&text) }
+    });
+    match value {
+        Some(value) => _ = headers.insert(&TIMEOUT, value),
+        None => _ = headers.remove(&TIMEOUT),
+    }
 }
 
 /// Writes which trace the call belongs to, in place of what stands there.

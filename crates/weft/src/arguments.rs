@@ -159,11 +159,14 @@ pub(crate) struct Alone {
     #[arg(long, value_name = "FILE", group = "schema", requires = "upstream")]
     pub(crate) descriptors: Option<PathBuf>,
     /// The server; may be given several times, for instances of one server
-    #[arg(long, value_name = "http://HOST:PORT", value_parser = alone::server, conflicts_with = "reflect")]
-    pub(crate) upstream: Vec<Endpoint>,
+    #[arg(long, value_name = "http[s]://HOST:PORT", value_parser = alone::upstream, conflicts_with = "reflect")]
+    pub(crate) upstream: Vec<alone::Server>,
     /// The server, which describes itself; may be given several times, for instances of one server
-    #[arg(long, value_name = "http://HOST:PORT", value_parser = alone::server, group = "schema")]
-    pub(crate) reflect: Vec<Endpoint>,
+    #[arg(long, value_name = "http[s]://HOST:PORT", value_parser = alone::upstream, group = "schema")]
+    pub(crate) reflect: Vec<alone::Server>,
+    /// The authorities that prove a server at https://, in PEM [default: those that the Web trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) upstream_ca: Option<PathBuf>,
     /// The address to listen on [default: that of the setting edge.port]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<SocketAddr>,
@@ -376,9 +379,10 @@ mod tests {
             (&["up", "--set", "edge.port"], "it must be PATH=VALUE"),
             (&["serve"], "<DOMAIN>"),
             (&[], "requires a subcommand but one was not provided [subcommands: up, serve, edge,"),
-            (&["edge"], "<--descriptors <FILE>|--reflect <http://HOST:PORT>>"),
-            (&["edge", "--descriptors", "set.binpb"], "--upstream <http://HOST:PORT>"),
-            (&["edge", "--reflect", "https://localhost:1"], "it must be http://HOST:PORT"),
+            (&["edge"], "<--descriptors <FILE>|--reflect <http[s]://HOST:PORT>>"),
+            (&["edge", "--descriptors", "set.binpb"], "--upstream <http[s]://HOST:PORT>"),
+            (&["edge", "--reflect", "ftp://localhost:1"], "it must be http://HOST:PORT or https://HOST:PORT"),
+            (&["top", "--admin", "https://localhost:1"], "it must be http://HOST:PORT"),
             (&["new"], "requires a subcommand"),
             (&["upp"], "unrecognized subcommand 'upp'"),
         ] {

@@ -57,6 +57,10 @@ pub(crate) enum Failure {
     CopyToInvalid,
     #[error("there is nowhere to copy to: give --to, or set database.url")]
     CopyToNowhere,
+    #[error("the servers are to be at http:// or at https://, and not at both")]
+    UpstreamsMixed,
+    #[error("--upstream-ca is for a server at https://")]
+    UpstreamCaAlone,
     #[error("{domain} has no saga {id}, or none that is stuck")]
     SagaUnknown { domain: &'static str, id: Uuid },
     #[error("{count} migrations are pending: run `{program} migrate`")]
@@ -90,7 +94,11 @@ impl Failure {
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage { .. } | Self::DomainUnknown { .. } | Self::CopyToInvalid => ExitCode::from(USAGE),
+            Self::Usage { .. }
+            | Self::DomainUnknown { .. }
+            | Self::CopyToInvalid
+            | Self::UpstreamsMixed
+            | Self::UpstreamCaAlone => ExitCode::from(USAGE),
             Self::Config(_)
             | Self::CopyToNowhere
             | Self::Agent(AgentError::Settings(_) | AgentError::CertificateAlone)

@@ -93,8 +93,8 @@ pub(crate) fn run(domains: Vec<Domain>, line: Vec<OsString>, out: &mut impl Writ
             process::run(&config, &program, |log| serve::everything(configured, domains, log, &called, out))
         }
         Command::Edge(asked) => {
-            let config = configure::load(&settings, &domains)?.loaded.config;
-            process::run(&config, EDGE, |log| alone::serve(&config, asked, log))
+            let loaded = configure::load(&settings, &domains)?.loaded;
+            process::run(&loaded.config, EDGE, |log| alone::serve(&loaded, asked, log))
         }
         Command::Serve { domains: names } => {
             let configured = configure::load(&settings, &domains)?;

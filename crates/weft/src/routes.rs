@@ -8,6 +8,7 @@ mod table;
 
 use std::io::{self, IsTerminal, Write};
 
+use weft_call::MethodContract;
 use weft_mesh::Domain;
 
 use crate::failure::Failure;
@@ -39,6 +40,11 @@ impl Form {
 /// The methods and jobs of the domains, for programs.
 pub(crate) fn json(domains: &[Domain]) -> Result<String, Failure> {
     json::render(domains).map_err(|error| Failure::Output(error.into()))
+}
+
+/// Methods of no domain, for programs.
+pub(crate) fn of_methods(methods: &[&MethodContract]) -> String {
+    json::of_methods(methods)
 }
 
 /// Shows the methods and jobs of the domains.

@@ -6,7 +6,6 @@
 use std::io::Write;
 
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use weft_access::EDGE;
 use weft_config::Loaded;
 use weft_mesh::{Domain, Migrations, Operator, Running, Runtime};
@@ -67,7 +66,7 @@ pub(crate) async fn some(configured: Configured, domains: Vec<Domain>, names: &[
 
 /// What operators are given beside what the mesh knows.
 fn operator(domains: &[Domain], log: &LogFilter) -> Result<Operator, Failure> {
-    Ok(Operator { routes: Some(routes::json(domains)?.into()), log: Some(log.clone()), drain: CancellationToken::new() })
+    Ok(Operator { routes: Some(routes::json(domains)?.into()), log: Some(log.clone()), ..Operator::default() })
 }
 
 /// Lets the configuration change while the process runs, for as long as what it returns is held.

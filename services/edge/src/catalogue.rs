@@ -110,6 +110,11 @@ impl Catalogue {
         self.by_path.len()
     }
 
+    /// The methods that are served, in the order of the schema.
+    pub(crate) fn served(&self) -> impl Iterator<Item = &'static MethodContract> {
+        self.methods.iter().flatten().map(|served| served.contract)
+    }
+
     /// The contracts that it was made from; none of a server that is no domain.
     pub(crate) fn contracts(&self) -> &[&'static Contract] {
         match &self.described {

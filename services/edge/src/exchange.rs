@@ -8,7 +8,6 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
-use http_body_util::Full;
 use weft_call::{Call, Deadline, Error, MeshReason, MethodContract, Payload, Reply, Result};
 use weft_transport::{ForwardBody, Upstreams, metadata};
 
@@ -102,11 +101,12 @@ impl Exchange {
         }
     }
 
-    /// The same, with what the client sent as the call's metadata.
+    /// The same, with what the client sent as the call's metadata, and what the server answers beside a failure.
     async fn ask_server(self, message: Bytes) -> Result<Reply<Bytes>, Failed> {
         let (limit, deadline) = (self.limit, self.call.deadline());
         let frame = framing::frame(0, &message).ok_or_else(|| Error::internal("a message of more than 4 GiB"))?;
-        let mut answer = Answer::read(self.send(Full::new(frame)).await?, limit, deadline)?;
+        let Self { upstreams, method, call, headers, .. } = self;
+        let mut answer = Answer::read(upstreams.forward_message(method, &call, headers, frame).await?, limit, deadline)?;
         let message = answer.messages.only().await;
         let (mut headers, trailers) = (answer.headers, answer.messages.take_trailers());
         match message {

@@ -68,5 +68,5 @@ pub use listener::tls::{TlsError, TlsFiles};
 pub use probe::{ProbeError, probe};
 pub use reference::openapi;
 pub use schema::{ReflectionError, SchemaSource, UPSTREAM};
-pub use server::{Edge, Running};
+pub use server::{Edge, Running, Served};
 pub use settings::Settings;

@@ -11,7 +11,7 @@ use tonic_health::{
 };
 use weft_access::{AssertionSigner, LimitFactors};
 use weft_cache::Counters;
-use weft_call::{Client, Clock, Contract, Declares};
+use weft_call::{Client, Clock, Contract, Declares, MethodContract};
 use weft_contracts_auth::{AuthClient, AuthContract};
 use weft_telemetry::{Metrics, Side, SideMetrics};
 use weft_transcode::RequestOptions;
@@ -64,6 +64,18 @@ pub struct Running {
     stop: DropGuard,
     stopping: CancellationToken,
     served: JoinHandle<()>,
+    front: Arc<Front>,
+}
+
+/// What an edge serves, as it is whenever it is asked.
+#[derive(Clone, Debug)]
+pub struct Served(Arc<Front>);
+
+impl Served {
+    /// The methods, in the order of their descriptors.
+    pub fn methods(&self) -> Vec<&'static MethodContract> {
+        self.0.catalogue.load().served().collect()
+    }
 }
 
 impl std::fmt::Debug for Edge {
@@ -117,8 +129,8 @@ pub(crate) async fn run(front: Arc<Front>) -> Result<Running, EdgeError> {
     let closing = Closing { leave: front.leave.clone(), stop: CancellationToken::new() };
     let (leave, stop, is_tls) = (closing.leave.clone(), closing.stop.clone(), certificates.is_some());
     let farewell = front.settings.drain_timeout / 10;
-    let served = tokio::spawn(listener::run(front, listener, certificates.clone(), closing));
-    let running = Running { local_addr, is_tls, leave, farewell, stopping: stop.clone(), stop: stop.drop_guard(), served };
+    let served = tokio::spawn(listener::run(Arc::clone(&front), listener, certificates.clone(), closing));
+    let running = Running { local_addr, is_tls, leave, farewell, stopping: stop.clone(), stop: stop.drop_guard(), served, front };
     if let Some(certificates) = certificates {
         running.beside(certificates.watch());
     }
@@ -148,6 +160,11 @@ fn issuer(
 }
 
 impl Running {
+    /// What is served.
+    pub fn served(&self) -> Served {
+        Served(Arc::clone(&self.front))
+    }
+
     /// What asks clients to go elsewhere from now on; those that come all the same are served. Connections end after what
     /// is under way on them.
     pub fn leaving(&self) -> CancellationToken {

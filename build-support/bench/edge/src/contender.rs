@@ -34,11 +34,29 @@ pub(crate) fn demand_programs(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How a stream leaves Envoy, whose configuration says it for all requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Streams {
+    /// As JSON lines.
+    Lines,
+    /// As server-sent events.
+    Events,
+}
+
+impl Streams {
+    fn option(self) -> &'static str {
+        match self {
+            Self::Lines => "stream_newline_delimited",
+            Self::Events => "stream_sse_style_delimited",
+        }
+    }
+}
+
 impl Contender {
-    pub(crate) fn start(who: Who, bench: &Bench) -> anyhow::Result<Self> {
+    pub(crate) fn start(who: Who, bench: &Bench, streams: Streams) -> anyhow::Result<Self> {
         let (cpu, upstream) = (bench.processors.proxy, bench.upstream);
         let (name, (process, port)) = match who {
-            Who::Envoy => ("Envoy", envoy(bench)?),
+            Who::Envoy => ("Envoy", envoy(bench, streams)?),
             Who::Gateway => ("grpc-gateway", gateway(bench)?),
             Who::Weft => {
                 let descriptors = bench.descriptors.to_string_lossy();
@@ -47,6 +65,11 @@ impl Contender {
             Who::Bare => ("bare proxy", Process::own(&["bare", &upstream.to_string()], cpu)?),
         };
         Ok(Self { who, name, process, port })
+    }
+
+    /// How a message begins in a stream of events from it; grpc-gateway has none, and sends lines.
+    pub(crate) fn event(&self) -> &'static [u8] {
+        if self.who == Who::Gateway { b"{\"result\":{" } else { b"data: {" }
     }
 
     /// Whether it can do this at all.
@@ -71,11 +94,12 @@ impl Contender {
     }
 }
 
-fn envoy(bench: &Bench) -> anyhow::Result<(Process, u16)> {
+fn envoy(bench: &Bench, streams: Streams) -> anyhow::Result<(Process, u16)> {
     let port = free_port()?;
     let config = ENVOY
         .replace("@IN@", &port.to_string())
         .replace("@OUT@", &bench.upstream.to_string())
+        .replace("@STREAMS@", streams.option())
         .replace("@DESCRIPTORS@", &bench.descriptors.to_string_lossy());
     let path = bench.folder().join("envoy.yaml");
     fs::write(&path, config)?;

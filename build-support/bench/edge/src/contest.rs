@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use crate::{
     DESCRIPTORS,
     arguments::{Arguments, Who},
-    contender::{self, Contender},
+    contender::{self, Contender, Streams},
     load::{self, Answers, Pace},
     process::{Process, Processors},
     request::Load,
@@ -79,7 +79,7 @@ impl Bench {
 
     /// Starts all contenders.
     pub(crate) fn contenders(&self) -> anyhow::Result<Vec<Contender>> {
-        self.who.iter().map(|who| Contender::start(*who, self)).collect()
+        self.who.iter().map(|who| Contender::start(*who, self, Streams::Lines)).collect()
     }
 
     /// Lets those take turns that serve the load, and gives their samples by round; none of those that do not.

@@ -54,9 +54,9 @@ pub(crate) fn loads() -> Vec<Load> {
     vec![get, post("POST, 190 B", 1, 32), post("POST, 10 KB", 68, 16), stream, grpc]
 }
 
-/// A stream that does not end.
-pub(crate) fn watch() -> Request {
-    http_get("/v1/items/0192f7c4-58a5-7cc0/changes?warehouse=north-4&quantity=3", "application/x-ndjson")
+/// A stream of server-sent events that does not end, as it is written on the wire.
+pub(crate) fn watch() -> Bytes {
+    get_line("/v1/items/0192f7c4-58a5-7cc0/changes?warehouse=north-4&quantity=3", "text/event-stream")
 }
 
 fn post(name: &'static str, lines: usize, connections: usize) -> Load {
@@ -80,7 +80,11 @@ fn post(name: &'static str, lines: usize, connections: usize) -> Load {
 }
 
 fn http_get(path: &str, accept: &str) -> Request {
-    Request::Http(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: {accept}\r\n\r\n").into())
+    Request::Http(get_line(path, accept))
+}
+
+fn get_line(path: &str, accept: &str) -> Bytes {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: {accept}\r\n\r\n").into()
 }
 
 /// A message behind its gRPC header.

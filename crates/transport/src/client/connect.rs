@@ -1,4 +1,5 @@
-//! How a connection comes to be: dialled, mutual TLS, then HTTP/2; or without TLS, to a server outside of the mesh.
+//! How a connection comes to be: dialled, mutual TLS, then HTTP/2; or with TLS that proves the server alone, or without any, to
+//! one outside of the mesh.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -13,6 +14,7 @@ use weft_discovery::Endpoint;
 use super::{
     connection::{Connection, Origin},
     link::Way,
+    roots::ALPN_HTTP2,
 };
 use crate::{socket::Dialer, tuning::LiveTuning};
 
@@ -63,6 +65,37 @@ impl Plaintext {
 }
 
 impl Way for Plaintext {
+    fn open<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, io::Result<Connection>> {
+        Box::pin(in_time(&self.tuning, endpoint, self.connect(endpoint)))
+    }
+
+    fn max_age(&self) -> Duration {
+        self.tuning.load().connections.max_age
+    }
+}
+
+/// HTTP/2 over TLS to a server that is none of the mesh's: it is proven by its name.
+pub(super) struct ServerTls {
+    pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) tuning: LiveTuning,
+}
+
+impl ServerTls {
+    /// It is sent no pings, as in plaintext.
+    async fn connect(&self, endpoint: &Endpoint) -> io::Result<Connection> {
+        let authority = Authority::try_from(endpoint.to_string()).map_err(io::Error::other)?;
+        let name = ServerName::try_from(endpoint.host.clone()).map_err(io::Error::other)?;
+        let socket = self.dialer.dial(endpoint).await?;
+        let proven = TlsConnector::from(Arc::clone(&self.tls)).connect(name, socket).await?;
+        if proven.get_ref().1.alpn_protocol() != Some(ALPN_HTTP2) {
+            return Err(io::Error::other(format!("{endpoint} speaks no HTTP/2 over TLS")));
+        }
+        Connection::begin(proven, Origin { scheme: Scheme::HTTPS, authority }, None).await.map_err(io::Error::other)
+    }
+}
+
+impl Way for ServerTls {
     fn open<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, io::Result<Connection>> {
         Box::pin(in_time(&self.tuning, endpoint, self.connect(endpoint)))
     }

@@ -1,6 +1,7 @@
 //! Calls that pass unread: for the edge, which has written the call's metadata.
 //!
-//! They go to an endpoint as any call does, but are never sent again: what has passed is gone.
+//! They go to an endpoint as any call does. One that passes part by part is never sent again: what has passed is gone. One
+//! whose only message is held is, as far as its method says that a repeat does no harm.
 
 use std::{
     pin::{Pin, pin},
@@ -8,25 +9,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, uri::PathAndQuery};
+use http::{HeaderMap, Method, StatusCode, Uri, uri::PathAndQuery};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use tokio::time::{Instant, timeout};
 use tonic::Status;
 use tracing::{Instrument, Span};
-use weft_call::{Code, Error, MethodContract, MethodKind, TraceContext};
+use weft_call::{Call, Code, Deadline, Error, MeshReason, MethodContract, MethodKind, TraceContext};
 use weft_telemetry::{client_span, record_endpoint, within};
 
 use super::{
-    Upstreams,
+    Domain, Shared, Upstreams,
     body::{self, Answer},
     layer::Attempt,
     measure::Measure,
+    retry::{Repeated, Repeats},
     unknown,
 };
 use crate::{
     frame::OneMessage,
     metadata,
-    status::{error_from_h2, late},
+    status::{error_from_h2, error_from_status, late},
 };
 
 /// The body of a forwarded answer.
@@ -75,15 +78,30 @@ impl Upstreams {
         if !span.is_disabled() {
             metadata::set_trace(&within(&span, trace), request.headers_mut());
         }
-        let metrics = self.0.calls.of(method);
-        let mut watch = Watch(Some(Measure { metrics, began: Instant::now(), span: span.clone() }));
+        let mut watch = self.watch(method, &span);
         // Pinned, as futures that are handed on are copied at every step.
-        let sent = pin!(self.send_by(method.domain, Some(method), request).instrument(span));
-        let response = sent.await.inspect_err(|error| watch.end(error.code()))?;
-        if let Some(code) = code(response.headers()) {
-            watch.end(code);
+        let sent = pin!(self.send_by(method.domain, Some(method), Attempt::default(), request).instrument(span));
+        let answered = sent.await.inspect_err(|error| watch.end(error.code()))?;
+        Ok(answered.watched(watch))
+    }
+
+    /// Forwards a call with one message, framed, whose metadata is written already; sent again as calls of other domains are.
+    /// What is answered by the last attempt is given as it is.
+    pub async fn forward_message(
+        &self,
+        method: &'static MethodContract,
+        call: &Call,
+        mut headers: HeaderMap,
+        frame: Bytes,
+    ) -> Result<http::Response<ForwardBody>, Error> {
+        let span = client_span(method, call.trace());
+        if !span.is_disabled() {
+            metadata::set_trace(&within(&span, call.trace()), &mut headers);
         }
-        Ok(response.map(|answer| ForwardBody { watch, ..answer }))
+        let mut watch = self.watch(method, &span);
+        let sent = pin!(self.send_again(method, call, headers, frame).instrument(span));
+        let answered = sent.await.inspect_err(|error| watch.end(error.code()))?;
+        Ok(answered.watched(watch))
     }
 
     /// Sends a gRPC request to a domain as it is, its body unread.
@@ -92,22 +110,54 @@ impl Upstreams {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.send_by(domain, None, request).await
+        Ok(self.send_by(domain, None, Attempt::default(), request).await?.response)
+    }
+
+    fn watch(&self, method: &'static MethodContract, span: &Span) -> Watch {
+        Watch(Some(Measure { metrics: self.0.calls.of(method), began: Instant::now(), span: span.clone() }))
+    }
+
+    async fn send_again(
+        &self,
+        method: &'static MethodContract,
+        call: &Call,
+        mut headers: HeaderMap,
+        frame: Bytes,
+    ) -> Result<Answered, Error> {
+        let Shared { metrics, tuning, .. } = &*self.0;
+        let Domain { retries, .. } = self.domain(method.domain).map_err(Error::internal)?;
+        let deadline = call.deadline();
+        let mut repeats = Repeats::begin(Repeated { budget: &retries, metrics, tuning, method, deadline }, call);
+        loop {
+            let mut request = http::Request::new(Full::new(frame.clone()));
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = Uri::from_static(method.path);
+            *request.headers_mut() = headers.clone();
+            // Not given up for another endpoint: only this one's answer is waited for.
+            let attempt = Attempt { giving_up: None, ..repeats.attempt() };
+            let sent = self.send_by(method.domain, Some(method), attempt, request).await;
+            let failed = sent.as_ref().map_or_else(Some, |answered| answered.failure.as_ref());
+            match failed {
+                Some(failed) if repeats.may_follow(failed).await => {}
+                _ => return sent,
+            }
+            metadata::set_timeout(deadline.map(Deadline::remaining), &mut headers);
+        }
     }
 
     async fn send_by<B>(
         &self,
         domain: &str,
         method: Option<&'static MethodContract>,
+        attempt: Attempt<'_>,
         request: http::Request<B>,
-    ) -> Result<http::Response<ForwardBody>, Error>
+    ) -> Result<Answered, Error>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let balancer = self.domain(domain).map_err(Error::internal)?.balancer;
-        // What passes unread may not be sent again, so it probes nobody.
-        let picked = balancer.pick(Attempt::default()).ok_or_else(|| unknown(domain))?;
+        let picked = balancer.pick(attempt).ok_or_else(|| unknown(domain))?;
         let span = Span::current();
         if !span.is_disabled() {
             let endpoint = picked.member.endpoint();
@@ -131,11 +181,55 @@ impl Upstreams {
             None => answering.as_mut().await,
         };
         let took = began.elapsed();
-        let overloaded = picked.observe(result.as_ref().map(drop), Some(took), method);
+        let result = result.map(Answered::new);
+        let failed = result.as_ref().map_or_else(Some, |answered| answered.failure.as_ref());
+        let overloaded = picked.observe(failed.map_or(Ok(()), Err), Some(took), method);
+        if let (Some(_), Some(tried)) = (failed, attempt.tried) {
+            tried.add(&picked.member);
+        }
         if let (Some(place), Some(method)) = (place, ends) {
             place.leave(method, took, overloaded);
         }
-        Ok(result?.map(|answer| ForwardBody { content: Content::Coming(answer), watch: Watch::default() }))
+        result
+    }
+}
+
+/// An answer whose head has come.
+struct Answered {
+    response: http::Response<ForwardBody>,
+    /// What the head says, if it is that the call failed.
+    failure: Option<Error>,
+}
+
+impl Answered {
+    fn new(response: http::Response<Answer>) -> Self {
+        let failure = failure(response.status(), response.headers());
+        Self {
+            response: response.map(|answer| ForwardBody { content: Content::Coming(answer), watch: Watch::default() }),
+            failure,
+        }
+    }
+
+    /// The answer, which tells how it ends.
+    fn watched(self, mut watch: Watch) -> http::Response<ForwardBody> {
+        if let Some(code) = code(self.response.headers()) {
+            watch.end(code);
+        }
+        self.response.map(|answer| ForwardBody { watch, ..answer })
+    }
+}
+
+/// How a call failed whose answer begins so, if it did.
+fn failure(status: StatusCode, headers: &HeaderMap) -> Option<Error> {
+    match headers.get(Status::GRPC_STATUS) {
+        Some(code) if code == "0" => None,
+        Some(_) => Status::from_header_map(headers).map(|status| error_from_status(&status)),
+        None if status == StatusCode::OK => None,
+        // Something else than a server of gRPC answers there ("HTTP to gRPC Status Code Mapping").
+        None => Some(match status.as_u16() {
+            429 | 502..=504 => Error::new(MeshReason::UpstreamUnavailable, format!("HTTP status {status}")),
+            _ => Error::without_reason(Code::Unknown, format!("HTTP status {status}")),
+        }),
     }
 }
 

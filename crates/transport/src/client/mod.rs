@@ -14,17 +14,20 @@ mod load;
 mod measure;
 mod member;
 mod retry;
+mod roots;
 mod streams;
 mod transaction;
 mod unary;
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 pub use forward::ForwardBody;
 use tokio::time::Instant;
+use tokio_rustls::rustls::ClientConfig;
 use weft_call::{Error, MeshReason, Upstream};
 use weft_discovery::Resolver;
 use weft_telemetry::{Metrics, Observed, Side, SideMetrics, States};
@@ -36,7 +39,7 @@ use crate::{
     tuning::LiveTuning,
 };
 use balance::{Balanced, Balancer};
-use connect::{MutualTls, Plaintext};
+use connect::{MutualTls, Plaintext, ServerTls};
 use deadline::Bounded;
 use layer::{Layer, Stack};
 use link::Way;
@@ -54,12 +57,21 @@ struct Shared {
     own: WorkloadName,
     resolver: Arc<dyn Resolver>,
     dialer: Arc<dyn Dialer>,
-    /// None where connections are plaintext.
-    certificates: Option<Arc<dyn CertificateSource>>,
+    proof: Proof,
     metrics: Metrics,
     calls: Arc<SideMetrics>,
     tuning: LiveTuning,
     domains: Mutex<HashMap<String, Domain>>,
+}
+
+/// How the two ends of a connection prove who they are.
+enum Proof {
+    /// Each to the other, as workloads of a mesh.
+    Mutual(Arc<dyn CertificateSource>),
+    /// The server, by its name.
+    Server(Arc<ClientConfig>),
+    /// They do not.
+    None,
 }
 
 /// The ways to one domain, and the retries that its callers here share.
@@ -106,24 +118,37 @@ impl Upstreams {
         metrics: Metrics,
         tuning: LiveTuning,
     ) -> Self {
-        Self::with(dialer, own, resolver, Some(certificates), metrics, tuning)
+        Self::with(dialer, own, resolver, Proof::Mutual(certificates), metrics, tuning)
     }
 
     /// To servers that are no domains of a mesh: in plaintext, and nobody is proven. For an edge that stands alone.
     pub fn plaintext(own: WorkloadName, resolver: Arc<dyn Resolver>, metrics: Metrics, tuning: LiveTuning) -> Self {
-        Self::with(Arc::new(Tcp), own, resolver, None, metrics, tuning)
+        Self::with(Arc::new(Tcp), own, resolver, Proof::None, metrics, tuning)
+    }
+
+    /// To servers that are no domains of a mesh, over TLS: each is proven by its name to the authorities in a PEM file, or to
+    /// those that the Web trusts.
+    pub fn tls(
+        own: WorkloadName,
+        resolver: Arc<dyn Resolver>,
+        authorities: Option<&Path>,
+        metrics: Metrics,
+        tuning: LiveTuning,
+    ) -> Result<Self, TransportError> {
+        let proof = Proof::Server(roots::client_config(authorities)?);
+        Ok(Self::with(Arc::new(Tcp), own, resolver, proof, metrics, tuning))
     }
 
     fn with(
         dialer: Arc<dyn Dialer>,
         own: WorkloadName,
         resolver: Arc<dyn Resolver>,
-        certificates: Option<Arc<dyn CertificateSource>>,
+        proof: Proof,
         metrics: Metrics,
         tuning: LiveTuning,
     ) -> Self {
         let calls = Arc::new(SideMetrics::new(Side::Client, metrics.clone()));
-        Self(Arc::new(Shared { own, resolver, dialer, certificates, metrics, calls, tuning, domains: Mutex::default() }))
+        Self(Arc::new(Shared { own, resolver, dialer, proof, metrics, calls, tuning, domains: Mutex::default() }))
     }
 
     /// A domain as a client sees it. That the domain exists is found out when it is called.
@@ -163,15 +188,16 @@ impl Upstreams {
     }
 
     fn balancer(&self, callee: &Arc<Callee>) -> Result<Balancer, TransportError> {
-        let Shared { own, resolver, dialer, certificates, tuning, .. } = &*self.0;
+        let Shared { own, resolver, dialer, proof, tuning, .. } = &*self.0;
         let (dialer, tuning) = (Arc::clone(dialer), tuning.clone());
-        let way: Arc<dyn Way> = match certificates {
-            Some(certificates) => {
+        let way: Arc<dyn Way> = match proof {
+            Proof::Mutual(certificates) => {
                 let peer: WorkloadName = callee.domain.parse()?;
                 let tls = client_config(Arc::clone(certificates), own, &peer)?;
                 Arc::new(MutualTls { dialer, tls, tuning })
             }
-            None => Arc::new(Plaintext { dialer, tuning }),
+            Proof::Server(tls) => Arc::new(ServerTls { dialer, tls: Arc::clone(tls), tuning }),
+            Proof::None => Arc::new(Plaintext { dialer, tuning }),
         };
         Ok(Balancer::new(Arc::clone(callee), resolver.watch(&callee.domain), way))
     }

@@ -41,40 +41,82 @@ impl<L: Layer> Layer for Retried<L> {
         let Outgoing { call, method, deadline, .. } = outgoing;
         // A stream cannot be sent again: what was read of it is gone.
         let Payload::Message(message) = outgoing.request else { return self.within.send(outgoing).await };
-        self.budget.deposit(Instant::now());
-        let repeatable = may_repeat(method, call);
-        let tried = Tried::default();
-        let mut number = 1;
+        let Self { budget, metrics, tuning, within } = self;
+        let mut repeats = Repeats::begin(Repeated { budget, metrics, tuning, method, deadline }, call);
         loop {
-            let again = repeatable && number <= self.tuning.load().retry.attempts;
-            let patience = |deadline: Deadline| patience(deadline.remaining(), number, &self.tuning.load().retry);
-            let patience = deadline.filter(|_| again).and_then(patience);
-            let attempt = Attempt {
-                probes: repeatable && number == 1,
-                tried: Some(&tried),
-                giving_up: patience.map(|patience| GivingUp { patience, budget: &self.budget }),
-            };
-            let request = Payload::Message(message.clone());
-            let failed = match self.within.send(Outgoing { call, method, request, deadline, attempt }).await {
-                Err(error) if again => error,
+            let (request, attempt) = (Payload::Message(message.clone()), repeats.attempt());
+            match within.send(Outgoing { call, method, request, deadline, attempt }).await {
+                Err(error) if repeats.may_follow(&error).await => {}
                 result => return result,
-            };
-            number += 1;
-            if tried.was_given_up() {
-                // Its repeat is paid for, and has waited long enough.
-                self.metrics.count_retry(method.domain, false);
-                continue;
             }
-            let fits = |pause: &Duration| deadline.is_none_or(|deadline| deadline.remaining() > *pause);
-            let Some(pause) = pause(&failed, number - 1, &self.tuning.load().retry).filter(fits) else { return Err(failed) };
-            if !self.budget.withdraw(Instant::now()) {
-                self.metrics.count_retry_refused(method.domain);
-                return Err(failed);
-            }
-            self.metrics.count_retry(method.domain, true);
-            tracing::debug!(attempt = number, error = %failed, "the call is sent again");
-            tokio::time::sleep(pause).await;
         }
+    }
+}
+
+/// What the repeats of one call have in common.
+pub(super) struct Repeated<'a> {
+    pub(super) budget: &'a RetryBudget,
+    pub(super) metrics: &'a Metrics,
+    pub(super) tuning: &'a LiveTuning,
+    pub(super) method: &'static MethodContract,
+    pub(super) deadline: Option<Deadline>,
+}
+
+/// The attempts at one call.
+pub(super) struct Repeats<'a> {
+    of: Repeated<'a>,
+    repeatable: bool,
+    tried: Tried,
+    /// Of the attempt that is made now; 1 is the first.
+    number: u32,
+}
+
+impl<'a> Repeats<'a> {
+    /// Before the first attempt.
+    pub(super) fn begin(of: Repeated<'a>, call: &Call) -> Self {
+        of.budget.deposit(Instant::now());
+        let repeatable = may_repeat(of.method, call);
+        Self { of, repeatable, tried: Tried::default(), number: 1 }
+    }
+
+    fn is_followed(&self) -> bool {
+        self.repeatable && self.number <= self.of.tuning.load().retry.attempts
+    }
+
+    /// How the attempt is made that comes now.
+    pub(super) fn attempt(&self) -> Attempt<'_> {
+        let patience = |deadline: Deadline| patience(deadline.remaining(), self.number, &self.of.tuning.load().retry);
+        let patience = self.of.deadline.filter(|_| self.is_followed()).and_then(patience);
+        Attempt {
+            probes: self.repeatable && self.number == 1,
+            tried: Some(&self.tried),
+            giving_up: patience.map(|patience| GivingUp { patience, budget: self.of.budget }),
+        }
+    }
+
+    /// Waits until another attempt may be made after one that failed so; false if none may.
+    pub(super) async fn may_follow(&mut self, failed: &Error) -> bool {
+        if !self.is_followed() {
+            return false;
+        }
+        let Repeated { budget, metrics, tuning, method, deadline } = &self.of;
+        if self.tried.was_given_up() {
+            // Its repeat is paid for, and has waited long enough.
+            self.number += 1;
+            metrics.count_retry(method.domain, false);
+            return true;
+        }
+        let fits = |pause: &Duration| deadline.is_none_or(|deadline| deadline.remaining() > *pause);
+        let Some(pause) = pause(failed, self.number, &tuning.load().retry).filter(fits) else { return false };
+        if !budget.withdraw(Instant::now()) {
+            metrics.count_retry_refused(method.domain);
+            return false;
+        }
+        metrics.count_retry(method.domain, true);
+        self.number += 1;
+        tracing::debug!(attempt = self.number, error = %failed, "the call is sent again");
+        tokio::time::sleep(pause).await;
+        true
     }
 }
 

@@ -1,9 +1,7 @@
 //! Routes for programs.
 
 use serde::Serialize;
-use weft_call::{
-    Access, Audit, Contract, HttpRoute, Idempotency, Limit, LimitScope, MethodContract, MethodKind, ServiceContract,
-};
+use weft_call::{Access, Audit, Contract, HttpRoute, Idempotency, Limit, LimitScope, MethodContract, MethodKind};
 use weft_mesh::{Domain, Schedule};
 
 #[derive(Serialize)]
@@ -93,8 +91,15 @@ pub(super) fn render(domains: &[Domain]) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&Routes { domains: served, methods, jobs })
 }
 
+pub(super) fn of_methods(methods: &[&MethodContract]) -> String {
+    let methods = methods.iter().map(|method| Method::of(&[], method)).collect();
+    let routes = Routes { domains: Vec::new(), methods, jobs: Vec::new() };
+    // What is serialized has neither maps with odd keys nor a way to fail.
+    serde_json::to_string_pretty(&routes).unwrap_or_default()
+}
+
 fn methods(contract: &'static Contract) -> impl Iterator<Item = Method> {
-    contract.services.iter().flat_map(|service| service.methods.iter().map(|method| Method::of(service, method)))
+    contract.services.iter().flat_map(|service| service.methods.iter().map(|method| Method::of(service.calls, method)))
 }
 
 fn jobs(domain: &Domain) -> impl Iterator<Item = Job> {
@@ -124,7 +129,7 @@ impl Served {
 }
 
 impl Method {
-    fn of(service: &ServiceContract, method: &MethodContract) -> Self {
+    fn of(calls: &'static [&'static str], method: &MethodContract) -> Self {
         Self {
             domain: method.domain,
             service: method.service,
@@ -138,7 +143,7 @@ impl Method {
             idempotency: idempotency(method.idempotency),
             limits: method.limits.iter().map(Rate::of).collect(),
             audit: audit(method.audit),
-            calls: service.calls,
+            calls,
         }
     }
 }

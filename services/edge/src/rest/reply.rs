@@ -134,3 +134,16 @@ fn with(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
     *response.headers_mut() = headers;
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_says_success_or_a_redirect_and_nothing_else() {
+        for (asked, status) in [(201, 201), (202, 202), (204, 204), (303, 303), (307, 307), (404, 200), (500, 200), (99, 200)] {
+            let head = Head { status: Some(asked), headers: HeaderMap::new(), trailers: HeaderMap::new() };
+            assert_eq!(head.status(), status, "{asked}");
+        }
+    }
+}

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use prost::Message;
-use weft_call::{Access, Audit, Idempotency, MethodContract, MethodKind};
-use weft_transcode::{Method, Schema};
+use weft_call::{Access, Audit, HttpMethod, HttpRoute, Idempotency, MethodContract, MethodKind};
+use weft_transcode::{HttpRule, Method, Schema};
 
 /// The one upstream of an edge that stands alone, as metrics and logs name it.
 pub const UPSTREAM: &str = "upstream";
@@ -47,6 +47,8 @@ impl Policies {
         let known = self.0.entry(path.clone()).or_default();
         let same = |made: &&&MethodContract| {
             (made.kind, made.idempotency, made.input, made.output) == (kind, idempotency, input, output)
+                && made.http.len() == method.rules.len()
+                && made.http.iter().zip(&method.rules).all(|(route, rule)| is_of(route, rule))
         };
         if let Some(made) = known.iter().find(same) {
             return Ok(made);
@@ -66,11 +68,29 @@ impl Policies {
             idempotency,
             limits: &[],
             audit: Audit::None,
-            http: &[],
+            http: Vec::leak(method.rules.iter().map(route).collect()),
         }));
         known.push(made);
         Ok(made)
     }
+}
+
+/// The route of a rule.
+fn route(rule: &HttpRule) -> HttpRoute {
+    let method = match rule.method.as_str() {
+        "GET" => HttpMethod::Get,
+        "PUT" => HttpMethod::Put,
+        "POST" => HttpMethod::Post,
+        "DELETE" => HttpMethod::Delete,
+        "PATCH" => HttpMethod::Patch,
+        other => HttpMethod::Custom(kept(other)),
+    };
+    HttpRoute { method, template: kept(&rule.path), body: kept(&rule.body), response_body: kept(&rule.response_body) }
+}
+
+fn is_of(route: &HttpRoute, rule: &HttpRule) -> bool {
+    (route.method.as_str(), route.template, route.body, route.response_body)
+        == (&*rule.method, &*rule.path, &*rule.body, &*rule.response_body)
 }
 
 fn kept(text: &str) -> &'static str {

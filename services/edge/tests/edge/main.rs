@@ -23,5 +23,6 @@ mod rest;
 mod shop;
 mod streams;
 mod tls;
+mod upstreams;
 mod websocket;
 mod wire;

@@ -94,10 +94,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits until more of an answer has come that does not end.
-    pub(crate) async fn hear(&mut self) -> anyhow::Result<()> {
-        self.buffer.clear();
-        self.read().await
+    /// Waits until a message has come of an answer that does not end. Its bytes begin so.
+    pub(crate) async fn hear(&mut self, message: &[u8]) -> anyhow::Result<()> {
+        loop {
+            if let Some(at) = find(&self.buffer, message) {
+                self.buffer.drain(..at + message.len());
+                return Ok(());
+            }
+            self.read().await?;
+        }
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use crate::{
     arguments::Who,
-    contender::Contender,
+    contender::{Contender, Streams},
     contest::Bench,
     load::Http1,
     report::Report,
@@ -28,17 +29,17 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let watch = request::watch();
     report.line("### Held at once\n");
     report.line(&format!(
-        "{IDLE} connections that have asked once and then idle for {} s, and {STREAMS} streams on which a message comes every second. \
-         An idle connection is lost if it does not answer afterwards, a stream if it misses a message.\n",
+        "{IDLE} connections that have asked once and then idle for {} s, and {STREAMS} streams of server-sent events on which a message \
+         comes every second. An idle connection is lost if it does not answer afterwards, a stream if it misses a message.\n",
         HELD.as_secs(),
     ));
-    report.line("| | KB an idle connection | lost | KB a stream | lost |\n|---|---|---|---|---|");
+    report.line("| | KB an idle connection | lost | KB a stream of events | lost |\n|---|---|---|---|---|");
     // The bare proxy hands an answer on once it is whole, so that a stream which does not end never begins.
     for who in bench.who.iter().filter(|who| **who != Who::Bare) {
         // Each fresh: memory that was given back to the allocator alone would count for nothing.
-        let contender = Contender::start(*who, bench)?;
+        let contender = Contender::start(*who, bench, Streams::Events)?;
         let idle = bench.runtime.block_on(idle(&contender))?;
-        let contender = Contender::start(*who, bench)?;
+        let contender = Contender::start(*who, bench, Streams::Events)?;
         let streams = bench.runtime.block_on(streams(&contender, &watch))?;
         report.row(contender.name, [&idle, &streams].into_iter().flat_map(Held::figures));
         let lost = idle.lost + streams.lost;
@@ -110,8 +111,8 @@ async fn idle(contender: &Contender) -> anyhow::Result<Held> {
     Ok(Held::new(before, after, IDLE, lost))
 }
 
-async fn streams(contender: &Contender, watch: &Request) -> anyhow::Result<Held> {
-    let Request::Http(watch) = watch else { anyhow::bail!("the request is none of HTTP/1.1") };
+async fn streams(contender: &Contender, watch: &Bytes) -> anyhow::Result<Held> {
+    let event = contender.event();
     let before = contender.process.memory()?;
     let mut listening = JoinSet::new();
     let mut opened = 0;
@@ -133,7 +134,7 @@ async fn streams(contender: &Contender, watch: &Request) -> anyhow::Result<Held>
                 let patience = Duration::from_secs(3);
                 let end = tokio::time::Instant::now() + HELD;
                 while tokio::time::Instant::now() < end {
-                    tokio::time::timeout(patience, connection.hear()).await??;
+                    tokio::time::timeout(patience, connection.hear(event)).await??;
                 }
                 anyhow::Ok(connection)
             });
