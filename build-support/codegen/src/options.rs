@@ -30,6 +30,7 @@ pub(crate) struct Permission {
 }
 
 /// `weft.mesh.v1.CallPolicy`
+#[allow(clippy::struct_excessive_bools, reason = "the message of the contract has them")]
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct CallPolicy {
     #[prost(bool, tag = "1")]
@@ -56,6 +57,8 @@ pub(crate) struct CallPolicy {
     pub(crate) audit: i32,
     #[prost(string, repeated, tag = "12")]
     pub(crate) calls: Vec<String>,
+    #[prost(bool, tag = "13")]
+    pub(crate) replica: bool,
 }
 
 /// `weft.mesh.v1.Idempotency`

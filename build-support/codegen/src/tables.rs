@@ -143,10 +143,12 @@ impl Generator<'_> {
             Audit::Write => quote!(Write),
             Audit::WriteAndRefused => quote!(WriteAndRefused),
         };
+        let replica = policy.replica;
         quote! {
             system: #system,
             deadline: #deadline,
             idempotency: #runtime::Idempotency::#idempotency,
+            replica: #replica,
             limits: &[#(#limits),*],
             audit: #runtime::Audit::#audit,
         }

@@ -67,6 +67,7 @@ pub(crate) const fn method(index: usize, deadline: Option<Duration>, idempotency
         system: None,
         deadline,
         idempotency,
+        replica: false,
         limits: &[],
         audit: Audit::None,
         http: &[],

@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Cache,
     Ephemeral,
     Counter,
+    Mark,
 }
 
 impl EntryKey {
@@ -39,6 +40,7 @@ impl EntryKey {
             Kind::Cache => "cache",
             Kind::Ephemeral => "ephemeral",
             Kind::Counter => "counter",
+            Kind::Mark => "mark",
         };
         let mut key = serde_json::to_string(key).map_err(CacheError::Key)?;
         if key.len() > READABLE {

@@ -17,6 +17,9 @@
 //!   presence. An update cannot revive what was removed.
 //! - [`Counters`]: rate limits, counted atomically (the generic cell rate algorithm).
 //!
+//! And one in Redis alone, for what concerns several processes only: [`Marks`], which only rise, such as how far somebody has
+//! written.
+//!
 //! No entry is reached without its [`weft_call::TenantId`]. Nothing here is the only record of what
 //! must not be lost: a server that runs full or restarts forgets. Idempotency records are in the store.
 //!
@@ -28,7 +31,7 @@
 //! - [`Cache::invalidate`] fails with [`CacheError::Unavailable`] and has to be repeated: an event
 //!   handler that returns the error is called again. Until then a shared entry may be as old as its
 //!   time to live.
-//! - [`Ephemeral`] and [`Counters`] fail with [`CacheError::Unavailable`] and leave it to their caller
+//! - [`Ephemeral`], [`Counters`] and [`Marks`] fail with [`CacheError::Unavailable`] and leave it to their caller
 //!   what that means: without its session nobody is let in; a limit may be waived or not.
 //!
 //! A Redis that fails is left alone for a moment, so that calls do not wait for it one by one; one
@@ -49,6 +52,7 @@ mod flight;
 mod in_process;
 mod key;
 mod lifetime;
+mod marks;
 mod rate;
 mod redis;
 
@@ -60,5 +64,6 @@ pub use ephemeral::Ephemeral;
 pub use error::CacheError;
 pub use in_process::InProcess;
 pub use key::EntryKey;
+pub use marks::{MarkKey, Marks};
 pub use rate::{Rate, RateError};
 pub use redis::Redis;

@@ -7,6 +7,7 @@
 mod cached;
 mod counted;
 mod ephemeral;
+mod marked;
 mod outage;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -45,6 +46,7 @@ struct Scripts {
     claim: Script,
     fill: Script,
     take: Script,
+    raise: Script,
 }
 
 impl Redis {
@@ -61,7 +63,12 @@ impl Redis {
             // Whoever asks next tries again; nobody waits for several attempts.
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(CacheError::Unavailable)?;
-        let scripts = Scripts { claim: cached::claim_script(), fill: cached::fill_script(), take: counted::take_script() };
+        let scripts = Scripts {
+            claim: cached::claim_script(),
+            fill: cached::fill_script(),
+            take: counted::take_script(),
+            raise: marked::raise_script(),
+        };
         Ok(Self { connection, outage: Arc::default(), scripts: Arc::new(scripts) })
     }
 

@@ -70,6 +70,9 @@ pub struct MethodContract {
     pub deadline: Option<Duration>,
     /// What a repeat of it does.
     pub idempotency: Idempotency,
+    /// It may be answered from a replica of the database, which knows all that its caller has written and lacks what others
+    /// wrote a moment ago.
+    pub replica: bool,
     /// How often it may be called.
     pub limits: &'static [Limit],
     /// What its audit record says.

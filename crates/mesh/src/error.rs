@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use weft_cache::CacheError;
 use weft_config::ConfigError;
 use weft_discovery::{ConsulError, DnsError};
 use weft_events::CarrierError;
@@ -83,6 +84,12 @@ pub enum StartError {
         /// Whom.
         callee: String,
     },
+    /// A replica is set, and nothing where processes see who wrote what.
+    #[error("database.replica_url needs redis.url: by it all processes know whose writes a replica must have")]
+    ReplicaWithoutRedis,
+    /// Redis cannot be used.
+    #[error(transparent)]
+    Redis(CacheError),
     /// Events cannot be carried.
     #[error(transparent)]
     Carrier(#[from] CarrierError),

@@ -10,6 +10,7 @@ mod callers;
 mod certificates;
 mod discovery;
 mod events;
+mod replica;
 mod sealing;
 mod start;
 

@@ -18,6 +18,7 @@ use crate::{
     measure::Connections,
     migrate, postgres,
     postgres::{Pool, Roles},
+    replica::{Owed, Replica, ReplicaSettings},
     sqlite,
     store::{Backend, Inner, Texts},
     watch,
@@ -55,6 +56,8 @@ pub struct Settings {
     pub prepared_statements: usize,
     /// What stands between the process and PostgreSQL.
     pub pooler: Pooler,
+    /// A replica of PostgreSQL for the methods that may be answered from one.
+    pub replica: Option<ReplicaSettings>,
     /// Sees the statements that run; for tests.
     pub watch: Option<Arc<dyn Watch>>,
 }
@@ -72,6 +75,7 @@ impl Settings {
             max_lifetime: Duration::from_mins(30),
             prepared_statements: 1024,
             pooler: Pooler::None,
+            replica: None,
             watch: None,
         }
     }
@@ -107,6 +111,7 @@ pub(crate) enum Kind {
     Postgres {
         pool: Pool,
         migration: Migration,
+        replica: Option<Arc<Replica>>,
     },
     /// The files that are open, by domain: a second writer of one file would only wait for the first.
     Sqlite {
@@ -134,7 +139,14 @@ impl Databases {
             };
             let options = postgres::serving(postgres::options(url, "url")?, settings);
             drop(postgres::connect(&options, settings.acquire_timeout).await?);
-            Kind::Postgres { pool: Pool::new(options, settings), migration: Migration(Box::new(postgres::direct(migration))) }
+            let (pool, migration) = (Pool::new(options, settings), Migration(Box::new(postgres::direct(migration))));
+            let replica = match &settings.replica {
+                Some(replica) => Some(Replica::open(settings, replica, &pool).await?),
+                None => None,
+            };
+            Kind::Postgres { pool, migration, replica }
+        } else if settings.replica.is_some() {
+            return Err(StoreError::ReplicaWithoutServer);
         } else {
             sqlite::make_folder(&settings.data_dir)?;
             Kind::Sqlite { files: Arc::default() }
@@ -156,7 +168,7 @@ impl Databases {
     pub async fn migrate(&self, schema: &DomainSchema) -> Result<(), StoreError> {
         schema.check_names()?;
         match &self.kind {
-            Kind::Postgres { pool, migration: Migration(options) } => {
+            Kind::Postgres { pool, migration: Migration(options), .. } => {
                 let server = postgres::describe(options);
                 // Who migrates holds a lock from one transaction to the next.
                 if self.settings.pooler == Pooler::Transaction && server == postgres::describe(&pool.options()) {
@@ -191,8 +203,9 @@ impl Databases {
             return Err(StoreError::MigrationsPending { domain: schema.domain(), pending });
         }
         let (backend, database) = match &self.kind {
-            Kind::Postgres { pool, .. } => {
-                let backend = Backend::Postgres { pool: pool.clone(), roles: Roles::of(schema.domain()) };
+            Kind::Postgres { pool, replica, .. } => {
+                let (roles, replica) = (Roles::of(schema.domain()), replica.clone());
+                let backend = Backend::Postgres { pool: pool.clone(), roles, replica };
                 (backend, postgres::describe(&pool.options()))
             }
             Kind::Sqlite { files } => {
@@ -215,6 +228,7 @@ impl Databases {
             settings: Arc::clone(&self.settings),
             published: Arc::default(),
             metrics: self.measured.as_ref().map(|measured| measured.metrics.records(schema.domain())),
+            owed: Owed::default(),
         };
         let inner = Arc::new(inner);
         let page_tokens = PageTokens::load(&inner).await?;
@@ -238,6 +252,18 @@ impl Databases {
         Ok(())
     }
 
+    /// The same for the replica, if there is one.
+    pub fn rotate_replica_login(&self, url: &SecretString) -> Result<(), StoreError> {
+        let Kind::Postgres { replica: Some(replica), .. } = &self.kind else { return Ok(()) };
+        let options = postgres::serving(postgres::options(url, "database.replica_url")?, &self.settings);
+        let (here, there) = (replica.describe(), postgres::describe(&options));
+        if here != there {
+            return Err(StoreError::OtherDatabase { here, there });
+        }
+        replica.rotate(options);
+        Ok(())
+    }
+
     /// What time it is on the database's server; nothing where there is none.
     pub async fn server_time(&self) -> Result<Option<SystemTime>, StoreError> {
         let Kind::Postgres { pool, .. } = &self.kind else { return Ok(None) };
@@ -253,7 +279,12 @@ impl Databases {
     /// Closes every connection, once the work on it is done.
     pub async fn close(&self) {
         match &self.kind {
-            Kind::Postgres { pool, .. } => pool.close().await,
+            Kind::Postgres { pool, replica, .. } => {
+                if let Some(replica) = replica {
+                    replica.close().await;
+                }
+                pool.close().await;
+            }
             Kind::Sqlite { files } => {
                 for pools in std::mem::take(&mut *files.lock().await).into_values() {
                     pools.readers.close().await;

@@ -81,6 +81,9 @@ pub enum StoreError {
         /// The one of the new address.
         there: String,
     },
+    /// A replica is set, and no server that it could be of.
+    #[error("database.replica_url needs database.url: SQLite has no replicas")]
+    ReplicaWithoutServer,
     /// Migrations were to go through a pooler that ends what they hold with each transaction.
     #[error(
         "migrations cannot go through a pooler that shares sessions: set database.migration_url to another address than {pooler}, the server's own"

@@ -46,6 +46,7 @@ mod outbox;
 mod page;
 pub mod paging;
 mod postgres;
+pub mod replica;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod schema;
@@ -60,6 +61,7 @@ mod watch;
 pub use databases::{Databases, Pooler, Settings, check_url};
 pub use error::{Constraint, StoreError};
 pub use page::{PageTokenError, PageTokens};
+pub use replica::LogPosition;
 pub use schema::{DomainSchema, Migrations, SchemaPart};
 pub use sqlx::{self, types::Json};
 pub use statement::{Authority, Statement};

@@ -6,13 +6,14 @@ use std::{str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Postgres, pool::PoolConnection, postgres::PgConnectOptions, raw_sql,
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Postgres, Row, pool::PoolConnection, postgres::PgConnectOptions,
+    raw_sql,
 };
 use tokio::runtime::Handle;
 use tracing::log::LevelFilter;
 use weft_call::{Scope, TenantId};
 
-use crate::{Pooler, Settings, StoreError};
+use crate::{LogPosition, Pooler, Settings, StoreError, replica::WRITTEN};
 
 pub(crate) use pool::Pool;
 
@@ -145,6 +146,27 @@ impl PgTransaction {
 
     pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         self.connection.as_deref_mut().ok_or(sqlx::Error::WorkerCrashed)
+    }
+
+    /// Begins by a text that asks something; `None`, and nothing is begun, if the answer is not true.
+    pub(crate) async fn begin_if(connection: PoolConnection<Postgres>, text: String) -> Result<Option<Self>, sqlx::Error> {
+        let mut this = Self { connection: Some(connection) };
+        let answers = raw_sql(AssertSqlSafe(text)).fetch_all(this.connection()?).await?;
+        let answer: Option<bool> = answers.first().map(|row| row.try_get(0)).transpose()?.flatten();
+        if answer == Some(true) {
+            return Ok(Some(this));
+        }
+        this.rollback().await;
+        Ok(None)
+    }
+
+    /// Commits, and says where the server's log is then, in the same round trip.
+    pub(crate) async fn commit_at(mut self) -> Result<LogPosition, sqlx::Error> {
+        let text = AssertSqlSafe(format!("COMMIT; {WRITTEN}"));
+        let rows = raw_sql(text).fetch_all(self.connection()?).await?;
+        self.connection = None;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        row.try_get(0).map(LogPosition::of_bigint)
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {

@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::{Sqlite, Transaction, pool::PoolConnection};
 use weft_call::Scope;
+use weft_telemetry::ReplicaRead;
 
 use crate::{
-    StoreError,
+    LogPosition, StoreError,
     error::Verdict,
     postgres::{self, Mode, PgTransaction, Pool},
     sqlite,
@@ -72,7 +73,7 @@ impl Inner {
     /// Begins a transaction. On PostgreSQL no statement in it runs longer than `limit`.
     pub(crate) async fn begin(self: &Arc<Self>, scope: Scope, mode: Mode, limit: Duration) -> Result<Session, StoreError> {
         let connection = match &self.backend {
-            Backend::Postgres { pool, roles } => {
+            Backend::Postgres { pool, roles, .. } => {
                 let text = postgres::begin_text(roles, scope, mode, limit, self.settings.pooler);
                 Connection::Postgres(self.begin_postgres(pool, &text).await?)
             }
@@ -90,6 +91,19 @@ impl Inner {
                 })?
             }
         };
+        Ok(Session { connection, inner: Arc::clone(self), scope, state: State::default() })
+    }
+
+    /// Begins a transaction that reads from the replica, if that has replayed the log so far; else says who answers.
+    pub(crate) async fn begin_on_replica(
+        self: &Arc<Self>,
+        scope: Scope,
+        position: LogPosition,
+        limit: Duration,
+    ) -> Result<Session, ReplicaRead> {
+        let Backend::Postgres { roles, replica: Some(replica), .. } = &self.backend else { return Err(ReplicaRead::Down) };
+        let text = postgres::begin_text(roles, scope, Mode::Read, limit, self.settings.pooler);
+        let connection = Connection::Postgres(replica.begin(position, &text).await?);
         Ok(Session { connection, inner: Arc::clone(self), scope, state: State::default() })
     }
 
@@ -156,15 +170,20 @@ impl Session {
         self.commit_now().await
     }
 
+    /// The same, and says where the log of a server with a replica is then.
+    pub(crate) async fn commit_at(self) -> Result<Option<LogPosition>, StoreError> {
+        match self.connection {
+            Connection::Postgres(transaction) if self.inner.replica().is_some() => {
+                committed(transaction.commit_at().await).map(Some)
+            }
+            Connection::Postgres(_) | Connection::Sqlite(_) => self.commit().await.map(|()| None),
+        }
+    }
+
     pub(crate) async fn commit_now(self) -> Result<(), StoreError> {
-        let outcome = match self.connection {
+        committed(match self.connection {
             Connection::Postgres(transaction) => transaction.commit().await,
             Connection::Sqlite(transaction) => transaction.commit().await,
-        };
-        outcome.map_err(|error| match Verdict::of(&error) {
-            Verdict::Broken => StoreError::CommitUnknown(error),
-            Verdict::Refused => StoreError::Transaction { step: "committed", source: error },
-            Verdict::Conflict | Verdict::Timeout | Verdict::Constraint(_) => failure("COMMIT", error),
         })
     }
 
@@ -179,4 +198,13 @@ impl Session {
             }
         }
     }
+}
+
+/// What a commit came to.
+fn committed<T>(outcome: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+    outcome.map_err(|error| match Verdict::of(&error) {
+        Verdict::Broken => StoreError::CommitUnknown(error),
+        Verdict::Refused => StoreError::Transaction { step: "committed", source: error },
+        Verdict::Conflict | Verdict::Timeout | Verdict::Constraint(_) => failure("COMMIT", error),
+    })
 }

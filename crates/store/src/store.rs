@@ -13,6 +13,7 @@ use crate::{
     idempotency::{Claim, Key},
     measure::Measured,
     postgres::{Mode, Pool, Roles},
+    replica::{self, Owed, Reading, Replica, Writer},
     session::Session,
     sqlite,
     transaction::Open,
@@ -41,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) published: Arc<Notify>,
     /// Where the domain's work is counted, if it is.
     pub(crate) metrics: Option<RecordsMetrics>,
+    /// Writes that readers of the replica could not be told of.
+    pub(crate) owed: Owed,
 }
 
 impl Inner {
@@ -50,11 +53,19 @@ impl Inner {
             Backend::Sqlite(_) => Dialect::Sqlite,
         }
     }
+
+    /// The replica, if the database has one.
+    pub(crate) fn replica(&self) -> Option<&Arc<Replica>> {
+        match &self.backend {
+            Backend::Postgres { replica, .. } => replica.as_ref(),
+            Backend::Sqlite(_) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(crate) enum Backend {
-    Postgres { pool: Pool, roles: Roles },
+    Postgres { pool: Pool, roles: Roles, replica: Option<Arc<Replica>> },
     Sqlite(sqlite::Pools),
 }
 
@@ -99,13 +110,19 @@ impl Store {
     }
 
     /// Runs `work` on one unchanging view of the records. It can neither write nor call other
-    /// domains: it holds one of the process's connections. It runs again if that breaks.
+    /// domains: it holds one of the process's connections. It runs again if that breaks. In a method that says
+    /// `replica` it may run on one; see [`crate::replica`].
     pub async fn read<T, F, R>(&self, call: &Call, work: F) -> Result<T>
     where
         F: Fn(Read) -> R + Send + Sync,
         R: Future<Output = Result<T>> + Send,
     {
         let measured = Measured::begin(self.inner.metrics.as_ref(), Work::Read);
+        if let Some(reading) = Reading::of(&self.inner, call)
+            && let Some(outcome) = self.read_from_replica(call, reading, &work).instrument(self.span(call, "read")).await?
+        {
+            return outcome;
+        }
         for _ in 1..BROKEN_LIMIT {
             let (outcome, is_broken) = self.read_once(call, &work).await?;
             if outcome.is_ok() || !is_broken {
@@ -130,6 +147,23 @@ impl Store {
             Ok((outcome, session.state.broken))
         };
         reading.instrument(self.span(call, "read")).await
+    }
+
+    /// What came of it on the replica; `None` if the primary must answer.
+    async fn read_from_replica<T, F, R>(&self, call: &Call, reading: Reading<'_>, work: &F) -> Result<Option<Result<T>>>
+    where
+        F: Fn(Read) -> R + Send + Sync,
+        R: Future<Output = Result<T>> + Send,
+    {
+        let limit = self.limit(call)?;
+        let Some(session) = reading.begin(limit).await else { return Ok(None) };
+        let open = Open::new(session);
+        let outcome = transaction::hold(work(open.read())).await;
+        let state = open.close().await?.state;
+        // A replica breaks readers off whose view keeps it from replaying what the primary has thrown away.
+        let is_answered = outcome.is_ok() || !(state.broken || state.conflict);
+        reading.count(is_answered);
+        Ok(is_answered.then_some(outcome))
     }
 
     /// Runs `work` in a serializable transaction and commits what it did if it returns `Ok`.
@@ -238,6 +272,7 @@ impl Store {
                 open.close().await.map_err(Failure::of)?.rollback().await;
             }
             if let Claim::Repeat(answer) = claim.map_err(Failure::of)? {
+                replica::note_repeat(&self.inner, call).await;
                 return (keyed.decode)(&answer).map_err(Failure::of);
             }
         }
@@ -269,16 +304,27 @@ impl Store {
             Ok(value) => value,
         };
         let Some(keyed) = keyed else {
-            session.commit().await.map_err(Failure::of)?;
+            self.commit(call, session).await.map_err(Failure::of)?;
             self.committed(call, has_events, has_audit);
             return Ok(value);
         };
         let open = Open::new(session);
         keyed.key.keep(&open.read(), (keyed.encode)(&value)).await.map_err(Failure::of)?;
         // Whether a commit that broke off was made, the key tells when the work runs again.
-        open.close().await.map_err(Failure::of)?.commit().await.map_err(Failure::of_keyed_commit)?;
+        let session = open.close().await.map_err(Failure::of)?;
+        self.commit(call, session).await.map_err(Failure::of_keyed_commit)?;
         self.committed(call, has_events, has_audit);
         Ok(value)
+    }
+
+    /// Commits, and sees to it that the caller reads its own write.
+    async fn commit(&self, call: &Call, session: Session) -> Result<(), StoreError> {
+        let writer = self.inner.replica().and_then(|_| Writer::of(self.inner.domain, call));
+        let Some(writer) = writer else { return session.commit().await };
+        if let Some(position) = session.commit_at().await? {
+            replica::note(&self.inner, &writer, position).await;
+        }
+        Ok(())
     }
 
     fn committed(&self, call: &Call, has_events: bool, has_audit: bool) {
@@ -298,15 +344,20 @@ impl Store {
         if call.scope() == Scope::Nothing {
             return Err(StoreError::TenantMissing);
         }
-        let limit = self.inner.settings.statement_timeout;
-        let Some(deadline) = call.deadline() else {
-            return self.inner.begin(call.scope(), mode, limit).await;
-        };
-        if deadline.is_spent() {
-            return Err(StoreError::DeadlineSpent);
-        }
-        let begin = self.inner.begin(call.scope(), mode, limit.min(deadline.remaining()));
+        let limit = self.limit(call)?;
+        let begin = self.inner.begin(call.scope(), mode, limit);
+        let Some(deadline) = call.deadline() else { return begin.await };
         tokio::time::timeout(deadline.remaining(), begin).await.unwrap_or(Err(StoreError::DeadlineSpent))
+    }
+
+    /// How long a statement of the call may run.
+    fn limit(&self, call: &Call) -> Result<Duration, StoreError> {
+        let limit = self.inner.settings.statement_timeout;
+        match call.deadline() {
+            None => Ok(limit),
+            Some(deadline) if deadline.is_spent() => Err(StoreError::DeadlineSpent),
+            Some(deadline) => Ok(limit.min(deadline.remaining())),
+        }
     }
 
     /// Deletes the idempotency records that are older than 48 hours and returns how many there were.
@@ -329,6 +380,9 @@ impl Replays for Store {
         Box::pin(async move {
             let Some(key) = Key::of(call).filter(|_| call.scope() != Scope::Nothing) else { return Ok(None) };
             let answer: Option<Vec<u8>> = self.read(call, async |read| Ok(key.find(&read).await?)).await?;
+            if answer.is_some() {
+                replica::note_repeat(&self.inner, call).await;
+            }
             Ok(answer.map(Bytes::from))
         })
     }

@@ -43,7 +43,7 @@ pub use error::TelemetryError;
 pub use init::{Format, Guard, LogFilter, Settings, check_level, init};
 pub use metrics::{
     Again, ConnectionEnd, EdgeConnections, EndpointState, MethodMetrics, Metrics, OPEN_METRICS, Observed, OpenConnection,
-    RecordsMetrics, Side, SideMetrics, States, Upstream, Work,
+    RecordsMetrics, ReplicaRead, Side, SideMetrics, States, Upstream, Work,
 };
 pub use propagation::{adopt_parent, current, within};
 pub use sampling::{is_sampled, start_trace};

@@ -6,6 +6,7 @@
 mod calls;
 mod connections;
 mod records;
+mod replica;
 mod resilience;
 
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use crate::Upkeep;
 pub use calls::{MethodMetrics, SideMetrics};
 pub use connections::{ConnectionEnd, EdgeConnections, OpenConnection};
 pub use records::{Again, RecordsMetrics, Work};
+use replica::ReplicaMetrics;
+pub use replica::ReplicaRead;
 use resilience::Resilience;
 pub use resilience::{EndpointState, Observed, States, Upstream};
 
@@ -120,6 +123,7 @@ pub struct Metrics {
     upkeep: Upkeep,
     resilience: Arc<Resilience>,
     backlog: Backlog,
+    replica: ReplicaMetrics,
     edge_connections: EdgeConnections,
     records: records::Records,
     registry: Arc<Registry>,
@@ -151,6 +155,8 @@ impl Metrics {
         resilience.register(&mut registry);
         let backlog = Backlog::default();
         backlog.register(&mut registry);
+        let replica = ReplicaMetrics::default();
+        replica.register(&mut registry);
         let edge_connections = EdgeConnections::register(&mut registry);
         let records = records::Records::register(&mut registry);
         Self {
@@ -165,6 +171,7 @@ impl Metrics {
             intentions_stale,
             upkeep,
             backlog,
+            replica,
             edge_connections,
             registry: Arc::new(registry),
         }
@@ -225,6 +232,21 @@ impl Metrics {
         let labels = OfDomain { domain };
         self.backlog.parked.get_or_create(&labels).set(parked);
         self.backlog.deferred.get_or_create(&labels).set(deferred);
+    }
+
+    /// Counts a read of a domain that a replica may answer, by who answered it.
+    pub fn count_replica_read(&self, domain: &'static str, read: ReplicaRead) {
+        self.replica.count(domain, read);
+    }
+
+    /// How many such reads there were.
+    pub fn replica_reads(&self, domain: &'static str, read: ReplicaRead) -> u64 {
+        self.replica.read_count(domain, read)
+    }
+
+    /// Tells how many bytes of the primary's log a replica (`host:port/name`) has not replayed; `None` while it does not answer.
+    pub fn set_replica(&self, replica: &str, behind: Option<u64>) {
+        self.replica.set(replica, behind);
     }
 
     /// The endpoints that callers of this process know, as they stand now.

@@ -4,7 +4,7 @@
 //! temporary folder, on a Unix socket; it ends and its folder goes when the process ends, however it
 //! ends. `WEFT_TEST_POSTGRES=postgres://superuser@host:5432/postgres` names a running server to use
 //! instead. [`Guarded`] is a server of a test's own that asks for passwords, by TLS if need be;
-//! [`TransactionPooler`] stands before a database and shares its sessions. A machine without PostgreSQL or PgBouncer fails
+//! [`Standby`] is a replica of one; [`TransactionPooler`] stands before a database and shares its sessions. A machine without PostgreSQL or PgBouncer fails
 //! the test with the command that installs it.
 //!
 //! Databases are not dropped: they go with the server. Roles belong to the whole server, so tests that
@@ -12,6 +12,7 @@
 
 mod pooler;
 mod server;
+mod standby;
 
 use std::{env::VarError, sync::OnceLock};
 
@@ -20,6 +21,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use url::Url;
 
 pub use pooler::TransactionPooler;
+pub use standby::Standby;
 
 /// Why there is no database for a test.
 #[derive(Debug, thiserror::Error)]

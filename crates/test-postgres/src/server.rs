@@ -18,10 +18,10 @@ use crate::{Certificate, TestPostgresError};
 /// Waits until the test process has closed its end of the pipe, by whatever way it ended.
 const WATCHDOG: &str = r#"while read -r _; do :; done; "$1/pg_ctl" stop -D "$2/data" -m immediate -s; rm -rf "$2""#;
 
-const SETTINGS: &str = "-c max_connections=200 -c log_min_messages=fatal";
+pub(crate) const SETTINGS: &str = "-c max_connections=200 -c log_min_messages=fatal";
 
 /// Nothing that a test loses matters; everything that it waits for does.
-const FORGETFUL: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
+pub(crate) const FORGETFUL: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
 /// The password of the superuser of a server that asks for one.
 const PASSWORD: &str = "superuser";
@@ -105,12 +105,12 @@ pub(crate) fn own(path: &Path, user: Option<User>) -> Result<(), TestPostgresErr
     }
 }
 
-fn free_port() -> std::io::Result<u16> {
+pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// Debian and its kin keep the server's programs out of the path, a folder a version; others in it.
-fn programs() -> Result<PathBuf, TestPostgresError> {
+pub(crate) fn programs() -> Result<PathBuf, TestPostgresError> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let known = versions.chain(std::env::split_paths(&path)).filter(|folder| folder.join("initdb").is_file());
@@ -149,7 +149,7 @@ pub(crate) fn command(program: &Path, folder: &Path, user: Option<User>) -> Comm
     command
 }
 
-fn watchdog(programs: &Path, folder: &Path, user: Option<User>) -> Result<Child, TestPostgresError> {
+pub(crate) fn watchdog(programs: &Path, folder: &Path, user: Option<User>) -> Result<Child, TestPostgresError> {
     let mut shell = command(Path::new("/bin/sh"), Path::new("/"), user);
     shell.arg("-c").arg(WATCHDOG).arg("watchdog").arg(programs).arg(folder);
     // A group of its own: what interrupts the test leaves the watchdog to clean up.
@@ -159,7 +159,7 @@ fn watchdog(programs: &Path, folder: &Path, user: Option<User>) -> Result<Child,
 
 /// Runs a program to its end. Its output goes through a file: the server that `pg_ctl` leaves behind
 /// would hold a pipe open.
-fn run(mut command: Command) -> Result<(), TestPostgresError> {
+pub(crate) fn run(mut command: Command) -> Result<(), TestPostgresError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |source| TestPostgresError::Run { program: program.clone(), source };
     let output = tempfile::tempfile().map_err(failed)?;

@@ -23,6 +23,7 @@ pub(crate) fn contract(domain: &'static str, idempotency: Idempotency) -> Method
         system: None,
         deadline: None,
         idempotency,
+        replica: false,
         limits: &[],
         audit: Audit::None,
         http: &[],

@@ -52,6 +52,7 @@ static CONTRACT: Contract = Contract {
             system: None,
             deadline: Some(Duration::from_secs(5)),
             idempotency: Idempotency::Read,
+            replica: false,
             limits: &[Limit { per: LimitScope::Tenant, rate: 1_000_000, burst: 1_000_000 }],
             audit: Audit::None,
             http: &[],

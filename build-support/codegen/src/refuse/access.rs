@@ -9,7 +9,11 @@ use crate::{
 pub(super) fn refusals(package: &Package) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for method in package.services.iter().flat_map(|service| &service.methods) {
-        let problems = access(&method.policy).into_iter().chain(limits(&method.policy)).chain(idempotency(method));
+        let problems = access(&method.policy)
+            .into_iter()
+            .chain(limits(&method.policy))
+            .chain(idempotency(method))
+            .chain(replica(&method.policy));
         let (file, name) = (method.descriptor.parent_file(), method.descriptor.full_name());
         refusals.extend(problems.map(|problem| package.refusal(&file, name, problem)));
     }
@@ -51,4 +55,9 @@ fn limits(policy: &CallPolicy) -> Vec<&'static str> {
 fn idempotency(method: &Method) -> Option<&'static str> {
     let keyed = method.policy.idempotency() == Idempotency::Keyed;
     (keyed && !method.is_unary()).then_some("is KEYED and streams: only the answer of a unary method can be kept")
+}
+
+fn replica(policy: &CallPolicy) -> Option<&'static str> {
+    let may = policy.idempotency() == Idempotency::Read && policy.system.is_empty();
+    (policy.replica && !may).then_some("may be answered from a `replica`, and is not READ or works across tenants")
 }

@@ -54,6 +54,18 @@ fn only_the_answer_of_a_unary_method_is_kept() {
     refused(vec![(Given::service("", stream), "Shop.Buy: is KEYED and streams: only the answer of a unary method can be kept")]);
 }
 
+#[test]
+fn only_what_reads_in_one_tenant_is_answered_by_a_replica() {
+    const REFUSED: &str = "Shop.Buy: may be answered from a `replica`, and is not READ or works across tenants";
+    let method = |policy: &str| more(&format!("deadline: {{ seconds: 1 }} replica: true {policy}"));
+    refused(vec![
+        (method(""), REFUSED),
+        (method("idempotency: KEYED"), REFUSED),
+        (method("idempotency: READ system: 'counts all'"), REFUSED),
+    ]);
+    method("idempotency: READ").code();
+}
+
 fn reasons(values: &str) -> Given {
     Given::package(&format!(
         "// Why.\nenum ShopReason {{ option (weft.mesh.v1.reasons) = true;\n// Not said.\nSHOP_REASON_NONE = 0;\n{values} }}"

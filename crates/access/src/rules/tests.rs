@@ -24,6 +24,7 @@ fn method(access: Access) -> MethodContract {
         system: None,
         deadline: None,
         idempotency: Idempotency::Read,
+        replica: false,
         limits: &[],
         audit: Audit::None,
         http: &[],

@@ -25,6 +25,7 @@ const GET_PRODUCT: MethodContract = MethodContract {
     system: None,
     deadline: None,
     idempotency: Idempotency::Read,
+    replica: false,
     limits: &[],
     audit: Audit::None,
     http: &[],

@@ -5,6 +5,7 @@ mod caching;
 mod counting;
 mod ephemeral;
 mod given;
+mod marking;
 mod outages;
 mod single_flight;
 mod stale_writes;

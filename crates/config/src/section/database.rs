@@ -31,6 +31,29 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::file_of("database.migration_url_file", "database.migration_url"),
     Setting::consul_key_of("database.migration_url_consul_key", "database.migration_url"),
     Setting::text(
+        "database.replica_url",
+        URL,
+        "A replica of database.url: methods whose contract says `replica` read from it, unless their caller wrote a moment ago. \
+         Needs redis.url, where all processes see who wrote what.",
+    )
+    .otherwise("database.url")
+    .secret()
+    .credentials_running(),
+    Setting::file_of("database.replica_url_file", "database.replica_url"),
+    Setting::consul_key_of("database.replica_url_consul_key", "database.replica_url"),
+    Setting::text(
+        "database.replica_connections",
+        "a number of connections (at least 1)",
+        "Connections of the process to the replica, beside those to the database.",
+    )
+    .shape(Shape::Integer)
+    .default("8"),
+    Setting::duration(
+        "database.replica_max_lag",
+        "The furthest that the replica may be behind; one that is further is not read from (at least 1s).",
+    )
+    .default("10s"),
+    Setting::text(
         "database.max_connections",
         "a number of connections (at least 1)",
         "Connections of the process to the database, shared by all its domains.",
@@ -69,6 +92,14 @@ pub struct Database {
     /// The PostgreSQL address for migrations.
     #[serde(default, deserialize_with = "postgres_url")]
     migration_url: Option<SecretString>,
+    /// The PostgreSQL address of a replica; [`Database::join_password`] puts the password there as well.
+    #[serde(default, deserialize_with = "postgres_url")]
+    pub replica_url: Option<SecretString>,
+    /// Connections of the process to the replica.
+    pub replica_connections: NonZeroU32,
+    /// The furthest that the replica may be behind.
+    #[serde(deserialize_with = "replica_max_lag")]
+    pub replica_max_lag: Duration,
     /// Connections of the process.
     pub max_connections: NonZeroU32,
     /// How long a call waits for a free connection.
@@ -105,12 +136,14 @@ impl Database {
 
     /// Puts the password into the address; false if that has no room for one.
     pub(crate) fn join_password(&mut self) -> bool {
-        let (Some(password), Some(address)) = (&self.password, &self.url) else { return true };
-        let Ok(mut url) = Url::parse(address.expose_secret()) else { return false };
-        if url.set_password(Some(password.expose_secret())).is_err() {
-            return false;
+        let Some(password) = &self.password else { return true };
+        for address in [&mut self.url, &mut self.replica_url].into_iter().flatten() {
+            let Ok(mut url) = Url::parse(address.expose_secret()) else { return false };
+            if url.set_password(Some(password.expose_secret())).is_err() {
+                return false;
+            }
+            *address = SecretString::from(String::from(url));
         }
-        self.url = Some(SecretString::from(String::from(url)));
         true
     }
 }
@@ -121,6 +154,14 @@ const MOST_PREPARED: usize = 65_536;
 fn prepared_statements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let count = usize::deserialize(deserializer)?;
     if count <= MOST_PREPARED { Ok(count) } else { Err(serde::de::Error::custom("too many")) }
+}
+
+/// Within a second the replica cannot be asked often enough.
+const LEAST_LAG: Duration = Duration::from_secs(1);
+
+fn replica_max_lag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let lag = units::positive_duration(deserializer)?;
+    if lag >= LEAST_LAG { Ok(lag) } else { Err(serde::de::Error::custom("too short")) }
 }
 
 fn postgres_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {

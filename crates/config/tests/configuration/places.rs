@@ -29,6 +29,9 @@ fn the_password_of_the_database_is_put_into_its_address() {
     let loaded = Config::load(&environment(&[url, ("WEFT_DATABASE_PASSWORD", "p@ss/word")])).unwrap();
     assert_eq!(loaded.config.database.url.as_ref().unwrap().expose_secret(), "postgres://app:p%40ss%2Fword@db/weft");
     assert!(!format!("{loaded:?}{}", loaded.render()).contains("ss/word"));
+    let replica = ("WEFT_DATABASE_REPLICA_URL", "postgres://app@standby/weft");
+    let loaded = Config::load(&environment(&[url, replica, ("WEFT_DATABASE_PASSWORD", "new")])).unwrap();
+    assert_eq!(loaded.config.database.replica_url.as_ref().unwrap().expose_secret(), "postgres://app:new@standby/weft");
     let nowhere = refusal(&environment(&[("DATABASE_URL", "postgres:///weft"), ("WEFT_DATABASE_PASSWORD", "hunter2")]));
     assert!(nowhere.starts_with("DATABASE_URL: database.url: the value is not a PostgreSQL address"), "{nowhere}");
 }

@@ -19,6 +19,7 @@ use weft_transport::{
 };
 
 use super::callers;
+use crate::StartError;
 
 /// Refuses what a running process could not take: what domains and their calls need of a configuration beyond its own
 /// rules.
@@ -30,12 +31,29 @@ pub fn check_config(loaded: &Loaded) -> Result<(), ConfigError> {
     for (setting, url) in [
         ("database.url", loaded.config.database.url.as_ref()),
         ("database.migration_url", loaded.config.database.migration_url()),
+        ("database.replica_url", loaded.config.database.replica_url.as_ref()),
     ] {
         url.map_or(Ok(()), weft_store::check_url).map_err(|error| loaded.unfit(setting, error.to_string()))?;
     }
+    check_replica(loaded)?;
     match loaded.config.limits.tenant_quotas.keys().find(|id| tenant(id).is_none()) {
         Some(id) => Err(loaded.unfit(&format!("limits.tenant_quotas.{id}"), format!("{id:?} is not the id of a tenant"))),
         None => Ok(()),
+    }
+}
+
+/// A replica is one of a server, and all processes must know whose writes it must have.
+fn check_replica(loaded: &Loaded) -> Result<(), ConfigError> {
+    let (config, setting) = (&loaded.config, "database.replica_url");
+    if config.database.replica_url.is_none() {
+        return Ok(());
+    }
+    if config.database.url.is_none() {
+        return Err(loaded.unfit(setting, StoreError::ReplicaWithoutServer.to_string()));
+    }
+    match config.redis.url {
+        Some(_) => Ok(()),
+        None => Err(loaded.unfit(setting, StartError::ReplicaWithoutRedis.to_string())),
     }
 }
 
@@ -58,6 +76,7 @@ pub(crate) struct Adjustable {
 struct Login {
     databases: Databases,
     url: Arc<Mutex<Option<SecretString>>>,
+    replica_url: Arc<Mutex<Option<SecretString>>>,
 }
 
 impl Adjustable {
@@ -81,7 +100,8 @@ impl Adjustable {
     /// Lets the login to these databases, which were opened as the configuration says, be rotated.
     pub(super) fn logs_in_to(&mut self, databases: Option<Databases>, config: &Config) {
         let url = Arc::new(Mutex::new(config.database.url.clone()));
-        self.login = databases.map(|databases| Login { databases, url });
+        let replica_url = Arc::new(Mutex::new(config.database.replica_url.clone()));
+        self.login = databases.map(|databases| Login { databases, url, replica_url });
     }
 
     /// Takes what each new configuration says, until `stop`.
@@ -116,14 +136,28 @@ impl Adjustable {
 
 impl Login {
     fn rotate(&self, config: &Config) -> Result<(), StoreError> {
-        let mut known = self.url.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = |url: &Option<SecretString>| url.as_ref().map(|url| url.expose_secret().to_owned());
-        if let Some(url) = config.database.url.as_ref().filter(|_| text(&known) != text(&config.database.url)) {
-            self.databases.rotate_login(url)?;
-            *known = Some(url.clone());
-        }
-        Ok(())
+        let (database, databases) = (&config.database, &self.databases);
+        take_up(&self.url, database.url.as_ref(), |url| databases.rotate_login(url))?;
+        take_up(&self.replica_url, database.replica_url.as_ref(), |url| databases.rotate_replica_login(url))
     }
+}
+
+/// Rotates a login that is another than the one known.
+fn take_up(
+    known: &Mutex<Option<SecretString>>,
+    url: Option<&SecretString>,
+    rotate: impl Fn(&SecretString) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_known = |new: &SecretString| known.as_ref().is_some_and(|known| known.expose_secret() == new.expose_secret());
+    match url {
+        Some(new) if !is_known(new) => {
+            rotate(new)?;
+            *known = Some(new.clone());
+        }
+        Some(_) | None => {}
+    }
+    Ok(())
 }
 
 fn tuning(from: &weft_config::Tuning) -> Tuning {
@@ -188,6 +222,8 @@ mod tests {
         assert_eq!(limit, "--set tuning.breaker.ejection_limit: the value must be no shorter than breaker.ejection");
         let url = refusal("database.url", "postgres://app:hunter2@db/weft?sslmode=hunter2");
         assert!(url.starts_with("--set database.url: ") && !url.contains("hunter2"), "{url}");
+        let replica = refusal("database.replica_url", "postgres://app:hunter2@standby/weft");
+        assert_eq!(replica, "--set database.replica_url: database.replica_url needs database.url: SQLite has no replicas");
         let token = refusal("consul.token", "hunter2\n");
         assert!(token.starts_with("--set consul.token: ") && !token.contains("hunter2"), "{token}");
     }

@@ -18,7 +18,8 @@ use weft_transport::{Admission, Limits, Server, TransportError, Upstreams};
 use weft_workload_identity::{CertificateSource, WorkloadName};
 
 use super::{
-    Migrations, Running, Runtime, Tasks, adjust::Adjustable, callers, certificates, discovery::Discovery, events, sealing,
+    Migrations, Running, Runtime, Tasks, adjust::Adjustable, callers, certificates, discovery::Discovery, events, replica,
+    sealing,
 };
 use crate::{
     Domain, StartError,
@@ -41,7 +42,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let carrier = events::carrier(&config, &domains, &contracts, &subscriptions)?;
     let rules = callers::caller_rules(&config, &contracts)?;
     let mut adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref(), Arc::clone(&rules));
-    let (databases, stores) = open_stores(&config, &domains, migrations, (&metrics, watching)).await?;
+    let (databases, stores) = open_stores(&serving(&config, &metrics, watching)?, &domains, migrations, &metrics).await?;
     adjustable.logs_in_to(databases, &config);
     let sealer = if domains.is_empty() { None } else { sealing::open(&config)? };
     let workloads = workloads(&domains, edge)?;
@@ -243,22 +244,27 @@ pub fn database_settings(config: &Config) -> Settings {
             DatabasePooler::None => Pooler::None,
             DatabasePooler::Transaction => Pooler::Transaction,
         },
+        replica: None,
         watch: None,
     }
 }
 
+/// The same for domains that serve: they may read from a replica.
+fn serving(config: &Config, metrics: &Metrics, watch: Option<Arc<dyn Watch>>) -> Result<Settings, StartError> {
+    Ok(Settings { watch, replica: replica::settings(config, metrics)?, ..database_settings(config) })
+}
+
 async fn open_stores(
-    config: &Config,
+    settings: &Settings,
     domains: &[Domain],
     migrations: Migrations,
-    (metrics, watch): (&Metrics, Option<Arc<dyn Watch>>),
+    metrics: &Metrics,
 ) -> Result<(Option<Databases>, Vec<Store>), StartError> {
     // An edge alone keeps no records and needs no database.
     if domains.is_empty() {
         return Ok((None, Vec::new()));
     }
-    let settings = Settings { watch, ..database_settings(config) };
-    let databases = Databases::open(&settings).await.map_err(StartError::Databases)?.measured_by(metrics);
+    let databases = Databases::open(settings).await.map_err(StartError::Databases)?.measured_by(metrics);
     let mut stores = Vec::with_capacity(domains.len());
     for domain in domains {
         let failed = |source| StartError::Store { domain: domain.name(), source };

@@ -120,6 +120,11 @@ impl Pool {
         (self.pool.size(), self.pool.num_idle())
     }
 
+    /// True if no more connections may be made.
+    pub(crate) fn is_full(&self) -> bool {
+        self.pool.size() >= self.pool.options().get_max_connections()
+    }
+
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }

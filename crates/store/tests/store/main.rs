@@ -12,6 +12,7 @@ mod migrations;
 mod opening;
 mod outbox;
 mod pooler;
+mod replica;
 mod rotation;
 mod statements;
 mod tenancy;

@@ -240,6 +240,7 @@ const fn method(path: &'static str, idempotency: Idempotency) -> MethodContract 
         system: None,
         deadline: Some(Duration::from_secs(2)),
         idempotency,
+        replica: false,
         limits: &[],
         audit: Audit::None,
         http: &[],
@@ -249,6 +250,9 @@ const fn method(path: &'static str, idempotency: Idempotency) -> MethodContract 
 pub(crate) static CREATE: MethodContract = method("/weft.things.v1.Things/Create", Idempotency::Keyed);
 pub(crate) static RENAME: MethodContract = method("/weft.things.v1.Things/Rename", Idempotency::Keyed);
 pub(crate) static LIST: MethodContract = method("/weft.things.v1.Things/List", Idempotency::Read);
+/// As [`LIST`], and a replica may answer it.
+pub(crate) static BROWSE: MethodContract =
+    MethodContract { replica: true, ..method("/weft.things.v1.Things/Browse", Idempotency::Read) };
 
 /// One attempt of a KEYED call.
 pub(crate) fn keyed(tenant: TenantId, key: &str, request: &str) -> Call {

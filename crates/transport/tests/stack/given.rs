@@ -51,6 +51,7 @@ const fn method(
         system: None,
         deadline: None,
         idempotency,
+        replica: false,
         limits: &[],
         audit: Audit::None,
         http: &[],

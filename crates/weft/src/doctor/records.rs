@@ -8,7 +8,10 @@ use std::{
 use tokio::time::timeout;
 use weft_cache::Redis;
 use weft_config::Config;
-use weft_mesh::{Domain, store::Databases};
+use weft_mesh::{
+    Domain,
+    store::{Databases, replica::ReplicaState},
+};
 
 use super::{LIMIT, finding::Findings};
 use crate::failure::sentence;
@@ -32,6 +35,7 @@ pub(super) async fn look(config: &Config, domains: &[Domain], findings: &mut Fin
     look_at_migrations(&databases, domains, findings).await;
     if is_server {
         look_at_clock(&databases, findings).await;
+        look_at_replica(config, findings).await;
     }
     databases.close().await;
 }
@@ -93,6 +97,21 @@ async fn look_at_clock(databases: &Databases, findings: &mut Findings) {
             }
         }
         Err(error) => findings.bad("clock", sentence(&error), "see what keeps the database from answering"),
+    }
+}
+
+/// The replica, where one is set: it is of this database, and not too far behind.
+async fn look_at_replica(config: &Config, findings: &mut Findings) {
+    let Some(url) = &config.database.replica_url else { return };
+    let name = "replica";
+    let remedy = "let database.replica_url lead to a hot standby of database.url; until then the primary answers its reads";
+    let settings = weft_mesh::database_settings(config);
+    match timeout(LIMIT, weft_mesh::store::replica::look(&settings, url)).await {
+        Ok(Ok(ReplicaState::Follows { behind })) => findings.good(name, format!("follows, {behind} bytes behind")),
+        Ok(Ok(ReplicaState::NotAReplica)) => findings.warning(name, "the server is no replica, or was promoted", remedy),
+        Ok(Ok(ReplicaState::Foreign)) => findings.bad(name, "the server is the replica of another than database.url", remedy),
+        Ok(Err(error)) => findings.warning(name, sentence(&error), remedy),
+        Err(_) => findings.warning(name, format!("no answer within {} s", LIMIT.as_secs()), remedy),
     }
 }
 

@@ -66,6 +66,7 @@ impl Policies {
             system: None,
             deadline: None,
             idempotency,
+            replica: false,
             limits: &[],
             audit: Audit::None,
             http: Vec::leak(method.rules.iter().map(route).collect()),
