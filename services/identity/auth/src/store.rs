@@ -73,6 +73,7 @@ statements! {
     LIST_API_KEYS =
         "SELECT tenant_id, id, name, role, creator_id, create_time, expire_time FROM api_keys \
          WHERE tenant_id = $1 ORDER BY id LIMIT 100";
+    LIST_API_KEYS_OF = "SELECT id FROM api_keys WHERE tenant_id = $1 AND creator_id = $2 ORDER BY id LIMIT 100";
     DELETE_API_KEY = "DELETE FROM api_keys WHERE tenant_id = $1 AND id = $2";
     system FIND_API_KEY =
         "SELECT tenant_id, id, name, role, creator_id, create_time, expire_time FROM api_keys WHERE digest = $1";
@@ -254,17 +255,36 @@ pub(crate) async fn revoke_session(tx: &Tx, id: Uuid, now: DateTime<Utc>, expire
     tx.run(&INSERT_REVOCATION).bind(id).bind(now.timestamp_micros()).bind(expire_time).execute().await.map(drop)
 }
 
+/// Ends an API key, which edges are told until `expire_time`, the end of all that was made by it. True if there was one.
+pub(crate) async fn revoke_api_key(
+    tx: &Tx,
+    id: Uuid,
+    now: DateTime<Utc>,
+    expire_time: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    // Told only if there was such a key: the memory of the edges is no place for made-up ids.
+    let was_there = tx.run(&DELETE_API_KEY).bind(id).execute().await? > 0;
+    if was_there {
+        tx.run(&INSERT_REVOCATION).bind(id).bind(now.timestamp_micros()).bind(expire_time).execute().await?;
+    }
+    Ok(was_there)
+}
+
 /// Every signing key.
 pub(crate) async fn list_signing_keys(read: &Read) -> Result<Vec<SigningKeyRow>, StoreError> {
     read.run(&LIST_SIGNING_KEYS).fetch_all().await
 }
 
-/// Erases an account with its sessions, whose access tokens are revoked.
+/// Erases an account with its sessions, whose access tokens are revoked, and the API keys that it made: whoever is gone
+/// leaves no way in.
 pub(crate) async fn erase(tx: &Tx, subject: Subject) -> weft_mesh::Result<()> {
     let now = tx.call().now();
     for session in tx.run(&LIST_SESSIONS).bind(subject.user).fetch_values::<Uuid>().await? {
         tx.forget_events(&session.to_string()).await?;
         revoke_session(tx, session, now, now + LONGEST_ACCESS_TOKEN).await?;
+    }
+    for key in tx.run(&LIST_API_KEYS_OF).bind(subject.user).fetch_values::<Uuid>().await? {
+        revoke_api_key(tx, key, now, now + LONGEST_ACCESS_TOKEN).await?;
     }
     tx.run(&FORGET_NAME).bind(subject.user).execute().await?;
     tx.run(&DELETE_USER).bind(subject.user).execute().await?;

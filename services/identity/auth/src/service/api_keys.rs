@@ -56,14 +56,8 @@ impl Auth {
 
     pub(super) async fn revoke_key(&self, call: &Call, request: &RevokeApiKeyRequest) -> Result<(), AuthError> {
         let (id, now) = (parse_id("id", &request.id)?, call.now());
-        let revoke = async |tx: Tx| {
-            // Told to the edges only if there was such a key: their memory is no place for made-up ids.
-            if tx.run(&store::DELETE_API_KEY).bind(id).execute().await? > 0 {
-                let told_until = self.last_expiry(now);
-                tx.run(&store::INSERT_REVOCATION).bind(id).bind(now.timestamp_micros()).bind(told_until).execute().await?;
-            }
-            Ok(())
-        };
+        let told_until = self.last_expiry(now);
+        let revoke = async |tx: Tx| Ok(store::revoke_api_key(&tx, id, now, told_until).await.map(drop)?);
         Ok(self.store.write(call, revoke).await?)
     }
 

@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use secrecy::ExposeSecret;
 use uuid::Uuid;
+use weft_contracts_auth::{CreateApiKeyRequest, Role};
 use weft_mesh::{Subject, TenantId};
 use weft_testkit::{Backend, on_both};
 
@@ -38,6 +39,9 @@ async fn an_erased_person_is_in_no_dump_and_others_are(backend: Backend) {
     let other = given.customer("ottokar.vane@example.org", &owner.tenant_id).await;
     let session = given.login("zerelda.quint@example.org").await;
     given.login("ottokar.vane@example.org").await;
+    let till = CreateApiKeyRequest { name: "zerelda.quint's till".to_owned(), role: Role::Staff.into(), expire_time: None };
+    let by_her = given.person(&session).call();
+    let key = given.auth.create_api_key(&by_her, till).await.unwrap().into_message().api_key.unwrap();
     assert!(is_in(&dump(&given), "zerelda.quint"), "the search finds what is there");
 
     let subject =
@@ -52,6 +56,8 @@ async fn an_erased_person_is_in_no_dump_and_others_are(backend: Backend) {
     assert!(is_in(&dump, "ottokar.vane"));
 
     given.login_with("zerelda.quint@example.org", crate::given::PASSWORD).await.unwrap_err();
-    assert!(given.revoked().await.contains(&session.session_id), "her access tokens are good no more");
+    let revoked = given.revoked().await;
+    assert!(revoked.contains(&session.session_id), "her access tokens are good no more");
+    assert!(revoked.contains(&key.id), "a key that she made leads nowhere");
     assert_eq!(given.login("ottokar.vane@example.org").await.user.unwrap().id, other.id);
 }
