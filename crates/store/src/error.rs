@@ -92,6 +92,14 @@ pub enum StoreError {
         /// Host, port and name.
         pooler: String,
     },
+    /// A statement has no place for what a request seeks.
+    #[error("statement {statement} cannot be sought by: its text has no {mark}")]
+    MarkMissing {
+        /// The statement.
+        statement: &'static str,
+        /// The mark.
+        mark: &'static str,
+    },
     /// The database refused a statement.
     #[error("statement {statement} failed")]
     Statement {

@@ -69,3 +69,4 @@ pub use store::Store;
 pub use transaction::{Read, Run, Tx};
 pub use value::{Column, Record, Value};
 pub use watch::{Dialect, Watch};
+pub use weft_filter as filter;

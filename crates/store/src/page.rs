@@ -10,6 +10,7 @@ use ring::hmac;
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 use weft_call::{Call, Error, FieldViolation, MeshReason, Scope, TenantId};
+use weft_filter::{Page, Sought, Value};
 
 use crate::{StoreError, postgres::Mode, store::Inner, transaction::Open};
 
@@ -99,6 +100,32 @@ impl PageTokens {
         hmac::verify(&self.key, &sealed(call, binding, cursor), seal).map_err(|_| PageTokenError::Invalid)?;
         serde_json::from_slice(cursor).map(Some).map_err(|_| PageTokenError::Invalid)
     }
+}
+
+/// Lists that are filtered and ordered.
+impl PageTokens {
+    /// The page of what is sought that a token asks for. `list` names the list and whatever else of the request narrows it; its
+    /// filter and order are added.
+    pub fn page(&self, call: &Call, list: &str, sought: &Sought, token: &str) -> Result<Page, PageTokenError> {
+        let place: Option<Vec<Value>> = self.open(call, &binding(list, sought), token)?;
+        // Nobody else can have sealed a token; one of an earlier version may hold other values.
+        sought.page(place.as_deref()).map_err(|_| PageTokenError::Invalid)
+    }
+
+    /// The token with which what is sought goes on behind an item, by the item's values of the fields that are asked for.
+    pub fn behind(
+        &self,
+        call: &Call,
+        list: &str,
+        sought: &Sought,
+        value: impl FnMut(&'static str) -> Value,
+    ) -> Result<String, PageTokenError> {
+        self.seal(call, &binding(list, sought), &sought.place(value))
+    }
+}
+
+fn binding(list: &str, sought: &Sought) -> String {
+    format!("{list} {}", sought.binding())
 }
 
 /// What the seal is over. The lengths keep ("ab", "c") apart from ("a", "bc").

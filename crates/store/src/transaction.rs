@@ -1,5 +1,7 @@
 //! What a domain holds while it reads or writes: [`Read`] and [`Tx`], and a statement being run.
 
+mod seek;
+
 use std::{
     ops::Deref,
     sync::{
@@ -179,7 +181,7 @@ pub struct Run<'t> {
     statement: &'static Statement,
     bound: Result<Bound, StoreError>,
     text: SqlStr,
-    /// Whether its connection to PostgreSQL keeps it prepared.
+    /// Whether its connection keeps it prepared.
     is_kept: bool,
 }
 
@@ -196,6 +198,14 @@ impl Bound {
             Self::Sqlite(arguments) => arguments.add(value),
         };
         added.map_err(|source| StoreError::Type { statement: statement.name(), source })
+    }
+
+    /// How many values are bound.
+    fn len(&self) -> usize {
+        match self {
+            Self::Postgres(arguments) => arguments.len(),
+            Self::Sqlite(arguments) => arguments.len(),
+        }
     }
 }
 
@@ -243,7 +253,7 @@ impl Run<'_> {
                 sqlx::query_with(text, arguments).persistent(is_kept).execute(connection).await.map(|done| done.rows_affected())
             }
             Paired::Sqlite(connection, arguments) => {
-                sqlx::query_with(text, arguments).execute(connection).await.map(|done| done.rows_affected())
+                sqlx::query_with(text, arguments).persistent(is_kept).execute(connection).await.map(|done| done.rows_affected())
             }
         };
         state.settle(statement.name(), outcome)
@@ -295,9 +305,11 @@ impl Run<'_> {
                 .fetch_optional(connection)
                 .await
                 .map(|row| row.map(AnyRow::Postgres)),
-            Paired::Sqlite(connection, arguments) => {
-                sqlx::query_with(text, arguments).fetch_optional(connection).await.map(|row| row.map(AnyRow::Sqlite))
-            }
+            Paired::Sqlite(connection, arguments) => sqlx::query_with(text, arguments)
+                .persistent(is_kept)
+                .fetch_optional(connection)
+                .await
+                .map(|row| row.map(AnyRow::Sqlite)),
         };
         state.settle(statement.name(), outcome)
     }
@@ -312,7 +324,7 @@ impl Run<'_> {
                 rows.map(|rows| rows.into_iter().map(AnyRow::Postgres).collect())
             }
             Paired::Sqlite(connection, arguments) => {
-                let rows = sqlx::query_with(text, arguments).fetch_all(connection).await;
+                let rows = sqlx::query_with(text, arguments).persistent(is_kept).fetch_all(connection).await;
                 rows.map(|rows| rows.into_iter().map(AnyRow::Sqlite).collect())
             }
         };

@@ -14,6 +14,7 @@ mod outbox;
 mod pooler;
 mod replica;
 mod rotation;
+mod seeking;
 mod statements;
 mod tenancy;
 mod transport_security;

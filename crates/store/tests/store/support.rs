@@ -87,7 +87,11 @@ pub(crate) struct Bench {
 }
 
 pub(crate) fn schema() -> DomainSchema {
-    DomainSchema::new("things").migrations(MIGRATIONS).statements(STATEMENTS).statements(crate::outbox::STATEMENTS)
+    DomainSchema::new("things")
+        .migrations(MIGRATIONS)
+        .statements(STATEMENTS)
+        .statements(crate::outbox::STATEMENTS)
+        .statements(crate::seeking::STATEMENTS)
 }
 
 /// A store whose database has no tables yet.

@@ -10,7 +10,7 @@ use weft_mesh::{
 
 use crate::{
     error::OrdersError,
-    listing::{self, Position},
+    listing::{self, LIST},
     offer::Offer,
     order::{Order, State, Wanted},
     reach::{self, Reach},
@@ -68,16 +68,19 @@ impl contract::Orders for Orders {
     ) -> Result<Reply<contract::ListOrdersResponse>> {
         let state = State::of_message(request.state());
         let reach = Reach::of(call, reach::READ_ALL)?;
-        let (binding, tokens) = (listing::binding(state, reach), self.store.page_tokens());
-        let behind = tokens.open(call, &binding, &request.page_token)?.unwrap_or(Position::START);
+        let sought = LIST.seek(&request.filter, &request.order_by)?;
+        let (name, tokens) = (listing::name(state, reach), self.store.page_tokens());
+        let page = tokens.page(call, &name, &sought, &request.page_token)?;
         let size = paging::size(request.page_size);
         // One more than the page holds tells whether there is another page.
-        let read = async |read: Read| Ok(store::list(&read, reach, state, behind, size + 1).await?);
+        let read = async |read: Read| Ok(store::list(&read, reach, state, &page, size + 1).await?);
         let found = self.store.read(call, read).await?;
         let mut orders: Vec<_> = found.iter().map(Order::to_message).collect();
         orders.truncate(paging::fitting(&orders, size));
         let next_page_token = match found.get(..orders.len()).and_then(<[_]>::last) {
-            Some(last) if orders.len() < found.len() => tokens.seal(call, &binding, &Position::of(last))?,
+            Some(last) if orders.len() < found.len() => {
+                tokens.behind(call, &name, &sought, |field| listing::value(last, field))?
+            }
             Some(_) | None => String::new(),
         };
         Ok(contract::ListOrdersResponse { orders, next_page_token }.into())

@@ -7,36 +7,35 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weft_mesh::{
     Subject,
-    store::{Read, StoreError, Tx, statements},
+    store::{Read, StoreError, Tx, filter::Page, statements},
 };
 
 use crate::{
     error::OrdersError,
-    listing::Position,
     order::{Line, Order, State},
     reach::Reach,
 };
 
 macro_rules! order_columns {
     () => {
-        "o.id, o.customer_id, o.state, o.currency_code, o.total, o.note, o.create_time, o.update_time, o.version, \
+        "o.id AS id, o.customer_id, o.state, o.currency_code, o.total AS total, o.note, o.create_time AS create_time, \
+         o.update_time AS update_time, o.version, \
          l.variant_id, l.product_id, l.sku, l.name, l.quantity, l.unit_price, l.total AS line_total"
     };
 }
 
-/// A page of orders, newest first: `$2` the state or nothing, `$3` and `$4` the position that it
-/// begins behind, `$5` how many.
+/// A page of orders: `$2` the state or nothing, `$3` how many; what is sought is filled in. Every column that it is ordered by
+/// is an output of its own name.
 macro_rules! page {
     ($whose:literal) => {
         concat!(
             "SELECT ",
             order_columns!(),
-            " FROM (SELECT * FROM orders \
-             WHERE tenant_id = $1 AND ($2 = '' OR state = $2) AND (create_time, id) < ($3, $4)",
+            " FROM (SELECT * FROM orders WHERE tenant_id = $1 AND ($2 = '' OR state = $2)",
             $whose,
-            " ORDER BY create_time DESC, id DESC LIMIT $5) AS o \
+            "/*conditions*/ ORDER BY /*order*/id LIMIT $3) AS o \
              JOIN lines AS l ON l.tenant_id = o.tenant_id AND l.order_id = o.id \
-             ORDER BY o.create_time DESC, o.id DESC, l.position"
+             ORDER BY /*order*/id, l.position"
         )
     };
 }
@@ -49,8 +48,8 @@ statements! {
          WHERE o.tenant_id = $1 AND o.id = $2 ORDER BY l.position"
     );
     LIST_ALL = page!("");
-    /// `$6` is the customer.
-    LIST_OWN = page!(" AND customer_id = $6");
+    /// `$4` is the customer.
+    LIST_OWN = page!(" AND customer_id = $4");
     INSERT_ORDER =
         "INSERT INTO orders \
          (tenant_id, id, customer_id, state, currency_code, total, note, create_time, update_time, version) \
@@ -94,26 +93,21 @@ pub(crate) async fn get(read: &Read, id: Uuid) -> Result<Option<Order>, OrdersEr
     Ok(orders(rows)?.pop())
 }
 
-/// At most `limit` orders behind a position: those within reach, in `state` if one is said.
+/// At most `limit` orders of a page: those within reach, in `state` if one is said.
 pub(crate) async fn list(
     read: &Read,
     reach: Reach,
     state: Option<State>,
-    behind: Position,
+    page: &Page,
     limit: usize,
 ) -> Result<Vec<Order>, OrdersError> {
-    let statement = match reach {
-        Reach::All => &LIST_ALL,
-        Reach::Of(_) => &LIST_OWN,
-    };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let state = state.map_or("", State::as_str);
-    let run = read.run(statement).bind(state).bind(behind.create_time).bind(behind.id).bind(limit);
     let run = match reach {
-        Reach::All => run,
-        Reach::Of(customer) => run.bind(customer),
+        Reach::All => read.run(&LIST_ALL).bind(state).bind(limit),
+        Reach::Of(customer) => read.run(&LIST_OWN).bind(state).bind(limit).bind(customer),
     };
-    orders(run.fetch_all().await?)
+    orders(run.seek(page).fetch_all().await?)
 }
 
 /// Adds an order.

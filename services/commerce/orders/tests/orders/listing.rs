@@ -15,7 +15,8 @@ on_both!(
 );
 
 async fn page(shop: &Shop, who: &Caller, page_size: i32, state: State, token: &str) -> Result<ListOrdersResponse, Error> {
-    let request = ListOrdersRequest { page_size, page_token: token.to_owned(), state: state.into() };
+    let request =
+        ListOrdersRequest { page_size, page_token: token.to_owned(), state: state.into(), ..ListOrdersRequest::default() };
     Ok(shop.orders.list_orders(&who.call(), request).await?.into_message())
 }
 

@@ -8,3 +8,4 @@ mod listing;
 mod outage;
 mod placing;
 mod repeating;
+mod seeking;
