@@ -11,6 +11,7 @@
 //! - [`Server`] is the server side: it proves the peer, rebuilds the call, decides access, counts
 //!   limits, runs the handler within the deadline, and drains when it is told to stop.
 
+mod batch;
 mod client;
 mod codec;
 mod concurrency;
@@ -29,6 +30,7 @@ mod tuning;
 /// Largest message that either end sends or reads, in bytes.
 pub const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
+pub use batch::Batching;
 pub use client::{ForwardBody, Upstreams};
 pub use error::TransportError;
 pub use server::{Admission, Limits, Server, ServerHealth};

@@ -26,6 +26,7 @@ use http::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    batch::Batched,
     socket::{self, Socket},
     tuning::ConnectionTuning,
 };
@@ -70,7 +71,7 @@ impl Connection {
         });
         let alive = keep_alive(pings);
         tokio::spawn(async move {
-            let (connection, alive) = (pin!(connection), pin!(alive));
+            let (connection, alive) = (Batched::new(connection), pin!(alive));
             tokio::select! {
                 biased;
                 ended = connection => {

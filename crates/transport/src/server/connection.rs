@@ -26,6 +26,7 @@ use weft_workload_identity::{PeerIdentity, peer_identity};
 
 use super::{Server, execution};
 use crate::{
+    batch::Batched,
     socket::{self, Listener, Socket},
     tuning::ConnectionTuning,
 };
@@ -116,8 +117,11 @@ async fn serve(
         tracing::info!(%from, domain, caller = %peer.workload, "a connection is closed: its peer may call nothing here");
         server.metrics.count_connection_revoked(domain);
     };
+    let go_away = |batched: Pin<&mut Batched<Pin<Box<http2::Connection<_, _, _>>>>>| {
+        batched.get_mut().driver().as_mut().graceful_shutdown();
+    };
     let ending = Ending { stop, drain: server.limits.drain, tuning, closing };
-    if let Err(error) = ending.watch(pin!(connection), http2::Connection::graceful_shutdown, denied).await {
+    if let Err(error) = ending.watch(pin!(Batched::new(Box::pin(connection))), go_away, denied).await {
         tracing::debug!(%error, %from, domain, "a connection ended early");
     }
 }

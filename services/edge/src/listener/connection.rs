@@ -2,9 +2,11 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
+    task::ready,
     time::Duration,
 };
 
@@ -21,6 +23,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use weft_telemetry::ConnectionEnd;
+use weft_transport::Batching;
 
 use super::{
     Closing,
@@ -103,10 +106,18 @@ where
     let mut bounds = FuturesUnordered::<Pin<Box<dyn Future<Output = Bound> + Send + '_>>>::new();
     bounds.push(Box::pin(asked_to_leave(&closing, &activity).map(|()| Bound::Leave)));
     bounds.push(Box::pin(activity.over().map(Bound::Over)));
+    let mut batching = Batching::default();
     let ended = loop {
+        // Over HTTP/1.1 what drives the connection is what answers.
+        let driven = poll_fn(|context| {
+            if activity.is_multiplexed() {
+                ready!(batching.poll_turn(context));
+            }
+            connection.as_mut().poll(context)
+        });
         tokio::select! {
             biased;
-            ended = connection.as_mut() => break ended,
+            ended = driven => break ended,
             Some(bound) = bounds.next() => {
                 let end = match bound {
                     Bound::Leave => {
