@@ -1,11 +1,12 @@
 """What schemathesis cannot know of weft's document.
 
-Two of its checks are made here anew, each with one exception that no schema can say:
+Three of its checks are made here anew, each with one exception that no schema can say:
 
 - What the document allows is taken, unless the state of the system is against it, or a token, a mask or a business rule is not
   good. A refusal for a rule that the document could have said is a violation.
 - What the document does not allow is refused, unless it is one of the other spellings that protobuf's JSON has for what it does
   allow: `null` for what is not set, numbers as text and text as numbers, values of enums as numbers, names as in the contract.
+- What was deleted is not found, unless it was undeleted meanwhile.
 """
 
 import re
@@ -124,5 +125,26 @@ def what_the_document_does_not_allow_is_refused(ctx, response, case):
         return checks.negative_data_rejection(ctx, response, case)
     except Failure:
         if is_another_spelling(case):
+            return None
+        raise
+
+
+def was_undeleted(ctx, case):
+    """Whether what a request is about was brought back by `..:undelete` at some time."""
+    about = set((case.path_parameters or {}).values())
+    for other in ctx.internals.find_all_cases():
+        answer = ctx.internals.find_response(case_id=other.id)
+        succeeded = answer is not None and answer.status_code == 200
+        if succeeded and other.path.endswith(":undelete") and about & set((other.path_parameters or {}).values()):
+            return True
+    return False
+
+
+@schemathesis.check
+def what_was_deleted_is_not_found(ctx, response, case):
+    try:
+        return checks.use_after_free(ctx, response, case)
+    except Failure:
+        if was_undeleted(ctx, case):
             return None
         raise

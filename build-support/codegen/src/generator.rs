@@ -31,6 +31,7 @@ impl Generator<'_> {
         let reasons = self.package.reasons.iter().map(|reasons| self.reasons(reasons));
         let services = self.package.services.iter().map(|service| self.service(service));
         let events = self.events();
+        let soft_deletes = self.soft_deletes();
         let tables = self.tables();
         let file = quote! {
             #[allow(
@@ -46,6 +47,7 @@ impl Generator<'_> {
                 #(#reasons)*
                 #(#services)*
                 #events
+                #soft_deletes
                 #tables
             }
             pub use generated::*;

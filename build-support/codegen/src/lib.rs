@@ -35,6 +35,7 @@ mod package;
 mod reasons;
 mod refuse;
 mod service;
+mod soft_delete;
 mod tables;
 mod validation;
 

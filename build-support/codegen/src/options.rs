@@ -115,6 +115,13 @@ pub(crate) struct Event {
     pub(crate) permission: String,
 }
 
+/// `weft.mesh.v1.SoftDelete`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SoftDelete {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) keep: Option<prost_types::Duration>,
+}
+
 /// `google.api.HttpRule`
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct HttpRule {

@@ -11,7 +11,7 @@ use crate::{
     Error, Refusal,
     comments::documentation,
     compile::Compiled,
-    options::{self, CallPolicy, Event, HttpRule, ServicePolicy},
+    options::{self, CallPolicy, Event, HttpRule, ServicePolicy, SoftDelete},
 };
 
 /// A contract, and what it must be held against.
@@ -36,6 +36,8 @@ pub(crate) struct Package {
     pub(crate) reasons: Vec<EnumDescriptor>,
     /// Its messages that are events, with what they declare.
     pub(crate) events: Vec<(MessageDescriptor, Event)>,
+    /// Its messages that are resources which are deleted softly.
+    pub(crate) soft_deletes: Vec<(MessageDescriptor, SoftDelete)>,
     comments: BTreeMap<(String, Vec<i32>), String>,
 }
 
@@ -92,14 +94,11 @@ impl Package {
         let enums: Vec<_> = pool.all_enums().filter(|found| is_own(&found.parent_file())).collect();
         let is_reasons = |found: &&EnumDescriptor| options::is_true(&pool, &found.options(), "weft.mesh.v1.reasons");
         let reasons = enums.iter().filter(is_reasons).cloned().collect();
-        let mut events = Vec::new();
-        for message in &messages {
-            let event: Option<Event> = options::message(&pool, &message.options(), "weft.mesh.v1.event")?;
-            events.extend(event.map(|event| (message.clone(), event)));
-        }
+        let events = declaring(&pool, &messages, "weft.mesh.v1.event")?;
+        let soft_deletes = declaring(&pool, &messages, "weft.mesh.v1.soft_delete")?;
         let domain = services.first().map_or_else(|| domain_of(&name), |service| service.domain.clone());
         let comments = comments(&files);
-        Ok(Self { name, domain, pool, files, services, others, messages, enums, reasons, events, comments })
+        Ok(Self { name, domain, pool, files, services, others, messages, enums, reasons, events, soft_deletes, comments })
     }
 
     /// The comment before an element of the contract's files, without indentation.
@@ -169,6 +168,20 @@ impl Binding {
         };
         Self { method, template, body: rule.body.clone(), response_body: rule.response_body.clone(), nests: false }
     }
+}
+
+/// The messages that declare an option, with what it says.
+fn declaring<O: prost::Message + Default>(
+    pool: &DescriptorPool,
+    messages: &[MessageDescriptor],
+    option: &'static str,
+) -> Result<Vec<(MessageDescriptor, O)>, Error> {
+    let mut declaring = Vec::new();
+    for message in messages {
+        let value: Option<O> = options::message(pool, &message.options(), option)?;
+        declaring.extend(value.map(|value| (message.clone(), value)));
+    }
+    Ok(declaring)
 }
 
 /// The number of `google.rpc.Code` that a reason is tied to.

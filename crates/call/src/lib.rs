@@ -27,6 +27,7 @@ mod reason;
 mod reply;
 mod scope;
 mod service;
+mod soft_delete;
 pub mod status;
 mod trace;
 pub mod transaction;
@@ -51,6 +52,7 @@ pub use reason::{MeshReason, Reason};
 pub use reply::Reply;
 pub use scope::{Scope, TenantId};
 pub use service::{BoxFuture, Payload, Service, Streaming, Upstream};
+pub use soft_delete::{Deletion, SoftDelete};
 pub use trace::TraceContext;
 pub use validation::Validate;
 

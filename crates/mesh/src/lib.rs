@@ -30,8 +30,8 @@ mod runtime;
 use std::time::Duration;
 
 pub use weft_call::{
-    Call, CallBuilder, Clock, Code, Contract, Deadline, Error, FieldViolation, IdempotencyKey, MeshReason, Permissions,
-    Principal, Reason, Reply, Result, Scope, ServiceAccount, Streaming, TenantId, TopicPattern, User,
+    Call, CallBuilder, Clock, Code, Contract, Deadline, Deletion, Error, FieldViolation, IdempotencyKey, MeshReason, Permissions,
+    Principal, Reason, Reply, Result, Scope, ServiceAccount, SoftDelete, Streaming, TenantId, TopicPattern, User,
 };
 /// Events: envelopes, logs, what is parked.
 pub use weft_events as events;

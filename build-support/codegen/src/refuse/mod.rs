@@ -10,6 +10,7 @@ mod event;
 mod reason;
 mod route;
 mod shape;
+mod soft_delete;
 mod template;
 
 use std::collections::BTreeSet;
@@ -25,5 +26,6 @@ pub(crate) fn refusals(package: &Package, uses: &BTreeSet<String>) -> Vec<Refusa
     refusals.extend(budget::refusals(package, uses));
     refusals.extend(route::refusals(package));
     refusals.extend(reason::refusals(package));
+    refusals.extend(soft_delete::refusals(package));
     refusals
 }

@@ -165,3 +165,45 @@ fn an_event_is_ordered_by_a_string_of_its_own() {
     ]);
     assert!(keyed("id").code().contains("impl ::weft_call::Event for Bought"));
 }
+
+fn softly(keep: &str, fields: &str, methods: &str) -> Given {
+    Given::package(&format!(
+        "// A resource.\nmessage Shelf {{ option (weft.mesh.v1.soft_delete) = {{ {keep} }};\n{fields} }}\n\
+         // Asks.\nmessage Ask {{\n// Also deleted ones.\nbool show_deleted = 1; }}\n\
+         // Answers.\nmessage Shelves {{\n// What was found.\nrepeated Shelf shelves = 1; }}\n\
+         // Sells.\nservice Shop {{\n{methods} }}"
+    ))
+}
+
+#[test]
+fn what_is_deleted_softly_can_be_seen_and_taken_back() {
+    const KEEP: &str = "keep: { seconds: 3600 }";
+    const TIMES: &str =
+        "// When.\ngoogle.protobuf.Timestamp delete_time = 1;\n// Until.\ngoogle.protobuf.Timestamp purge_time = 2;";
+    let method = |name: &str, output: &str| {
+        format!(
+            "// Does.\nrpc {name}(Ask) returns ({output}) {{ \
+             option (weft.mesh.v1.call) = {{ authenticated: true {REST} }}; }}\n"
+        )
+    };
+    let methods = method("UndeleteShelf", "Shelf") + &method("ListShelves", "Shelves");
+    let code = softly(KEEP, TIMES, &methods).code();
+    assert!(code.contains("SoftDelete for Shelf") && code.contains("from_secs(3600u64)"), "{code}");
+    let too_short = "Shelf: is deleted softly: `keep` must be an hour at least, in whole seconds";
+    refused(vec![
+        (softly("", TIMES, &methods), too_short),
+        (softly("keep: { seconds: 3599 }", TIMES, &methods), too_short),
+        (softly("keep: { seconds: -1 }", TIMES, &methods), too_short),
+        (softly("keep: { seconds: 3600 nanos: 1 }", TIMES, &methods), too_short),
+        (
+            softly(KEEP, "// When.\nstring delete_time = 1;", &methods),
+            "Shelf: is deleted softly and has no google.protobuf.Timestamp `delete_time`\n\
+             Shelf: is deleted softly and has no google.protobuf.Timestamp `purge_time`",
+        ),
+        (
+            softly(KEEP, TIMES, &(method("UndeleteShelf", "Shelves") + &method("FindShelves", "Shelves"))),
+            "Shelf: is deleted softly and has no method UndeleteShelf that returns it\n\
+             Shelf: is deleted softly and has no method List.. whose request has a bool `show_deleted`",
+        ),
+    ]);
+}

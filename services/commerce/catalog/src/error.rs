@@ -9,6 +9,10 @@ use weft_mesh::{Error, FieldViolation, MeshReason, store::StoreError};
 pub(crate) enum CatalogError {
     #[error("no such product exists")]
     ProductNotFound,
+    #[error("the product is not deleted")]
+    ProductNotDeleted,
+    #[error("to see what is deleted takes the permission {0}")]
+    DeletedHidden(&'static str),
     #[error("variant {0} does not exist")]
     VariantNotFound(Uuid),
     #[error("another variant has the stock-keeping unit {0:?}")]
@@ -26,6 +30,10 @@ impl From<CatalogError> for Error {
         let message = error.to_string();
         match error {
             CatalogError::ProductNotFound => Self::new(CatalogReason::ProductNotFound, message),
+            CatalogError::ProductNotDeleted => Self::new(CatalogReason::ProductNotDeleted, message),
+            CatalogError::DeletedHidden(permission) => {
+                Self::new(MeshReason::PermissionMissing, message).with_metadata("permission", permission)
+            }
             CatalogError::VariantNotFound(id) => {
                 Self::new(CatalogReason::VariantNotFound, message).with_metadata("variant_id", id.to_string())
             }

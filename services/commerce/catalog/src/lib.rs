@@ -1,7 +1,8 @@
 //! Products, their variants and prices.
 //!
 //! A tenant's catalog: what is sold ([`Product`](weft_contracts_catalog::Product)), in which forms, for how much. Orders
-//! look variants up here and copy what they need, so nothing of a product is kept for their sake once it is deleted.
+//! look variants up here and copy what they need, so nothing of a product is kept for their sake. One that is
+//! deleted can be undeleted until it is purged, as the contract says.
 
 mod error;
 mod fields;
@@ -12,7 +13,7 @@ mod service;
 mod store;
 
 use weft_contracts_catalog::CatalogContract;
-use weft_mesh::{Domain, migrations};
+use weft_mesh::{Domain, hours, migrations};
 
 use crate::service::Catalog;
 
@@ -22,5 +23,6 @@ pub fn domain() -> Domain {
         .migrations(migrations!())
         .statements(store::STATEMENTS)
         .serve(|cx| Catalog::new(cx.store()))
+        .every("purge_products", hours(1), Catalog::purge)
         .build()
 }

@@ -1,90 +1,52 @@
-//! How products are listed: in which order, from where, and how many at a time.
+//! How products are listed: those that a filter wants (AIP-160), in the order that is asked for (AIP-132), a page at a time.
 //!
 //! A page begins behind the last product of the page before it (keyset paging), so that products
 //! which come and go in between neither repeat others nor hide them.
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use weft_mesh::store::filter::{Field, Kind, List, Place, Value};
 
 use crate::product::Product;
 
-/// The order of a list (AIP-132).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    CreateTime,
-    CreateTimeDesc,
-    Name,
-    NameDesc,
+/// The list, with its fields as the contract says them.
+pub(crate) static LIST: List = List {
+    fields: &[
+        // Names are sorted by the beginning of their lower case.
+        Field { name: "name", kind: Kind::Text, place: Place::Column("name"), order: Some("sort_name") },
+        sorting("create_time"),
+        sorting("update_time"),
+        Field { name: "delete_time", kind: Kind::Time, place: Place::Nullable("delete_time"), order: None },
+        of_variants("variants.id", Kind::Uuid, "v.id"),
+        of_variants("variants.sku", Kind::Text, "v.sku"),
+    ],
+    default_order: "create_time",
+};
+
+const fn sorting(column: &'static str) -> Field {
+    Field { name: column, kind: Kind::Time, place: Place::Column(column), order: Some(column) }
 }
 
-impl Order {
-    /// The order that a request asks for; `None` for one that the contract does not know.
-    pub(crate) fn parse(order_by: &str) -> Option<Self> {
-        match order_by {
-            "" | "create_time" => Some(Self::CreateTime),
-            "create_time desc" => Some(Self::CreateTimeDesc),
-            "name" => Some(Self::Name),
-            "name desc" => Some(Self::NameDesc),
-            _ => None,
-        }
-    }
+const fn of_variants(name: &'static str, kind: Kind, column: &'static str) -> Field {
+    let select = "SELECT 1 FROM variants AS v WHERE v.tenant_id = products.tenant_id AND v.product_id = products.id";
+    Field { name, kind, place: Place::Rows { select, column }, order: None }
+}
 
-    /// Its name in `order_by`.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::CreateTime => "create_time",
-            Self::CreateTimeDesc => "create_time desc",
-            Self::Name => "name",
-            Self::NameDesc => "name desc",
-        }
-    }
-
-    /// Where a list in this order begins.
-    pub(crate) fn start(self) -> Position {
-        match self {
-            Self::CreateTime => Position { key: Key::CreateTime(DateTime::UNIX_EPOCH), id: Uuid::nil() },
-            Self::CreateTimeDesc => Position { key: Key::CreateTime(END_OF_TIME), id: Uuid::max() },
-            Self::Name => Position { key: Key::Name(String::new()), id: Uuid::nil() },
-            Self::NameDesc => Position { key: Key::BehindNames, id: Uuid::max() },
-        }
-    }
-
-    /// The position of a product in this order.
-    pub(crate) fn position(self, product: &Product) -> Position {
-        let key = match self {
-            Self::CreateTime | Self::CreateTimeDesc => Key::CreateTime(product.create_time),
-            Self::Name | Self::NameDesc => Key::Name(product.content.sort_name()),
-        };
-        Position { key, id: product.id }
+/// What of a product says where it stands in the list.
+pub(crate) fn value(product: &Product, field: &str) -> Value {
+    match field {
+        "name" => Value::Bytes(product.content.sort_name()),
+        "create_time" => Value::Time(product.create_time),
+        "update_time" => Value::Time(product.update_time),
+        _ => Value::Uuid(product.id),
     }
 }
 
-/// In the year 2262. Not the last time there is: SQLite sorts times as text, where a year of five
-/// digits would come first.
-const END_OF_TIME: DateTime<Utc> = DateTime::from_timestamp_nanos(i64::MAX);
+/// The permission without which deleted products are not listed.
+pub(crate) const SHOW_DELETED: &str = "catalog.products.undelete";
 
-/// A place in a list, behind which a page begins. Page tokens hold one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Position {
-    pub(crate) key: Key,
-    /// Tells products with one key apart.
-    pub(crate) id: Uuid,
-}
-
-/// What a list is sorted by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Key {
-    CreateTime(DateTime<Utc>),
-    /// The beginning of the name in lower case.
-    Name(String),
-    /// Behind all names.
-    BehindNames,
-}
-
-/// What a page token is bound to beside the tenant: with another search or order it is refused.
-pub(crate) fn binding(search: &str, order: Order) -> String {
-    format!("products by {} with {search}", order.as_str())
+/// What a page token is bound to beside the tenant, the filter and the order: with another search it is refused.
+pub(crate) fn name(search: &str, show_deleted: bool) -> String {
+    let which = if show_deleted { "all products" } else { "products" };
+    format!("{which} with {search:?}")
 }
 
 /// The `LIKE` pattern, with `!` as its escape, of the names that contain `search`.
@@ -104,16 +66,11 @@ pub(crate) fn pattern(search: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-    use super::*;
+    use chrono::{DateTime, Utc};
+    use uuid::Uuid;
 
-    #[test]
-    fn an_order_is_read_as_it_is_written() {
-        for order in [Order::CreateTime, Order::CreateTimeDesc, Order::Name, Order::NameDesc] {
-            assert_eq!(Order::parse(order.as_str()), Some(order));
-        }
-        assert_eq!(Order::parse(""), Some(Order::CreateTime));
-        assert_eq!(Order::parse("price"), None);
-    }
+    use super::*;
+    use crate::product::Content;
 
     #[test]
     fn a_search_means_its_letters_and_no_wildcard() {
@@ -123,13 +80,18 @@ mod tests {
 
     #[test]
     fn tokens_of_different_lists_are_bound_to_different_texts() {
-        assert_ne!(binding("a", Order::Name), binding("a", Order::NameDesc));
-        assert_ne!(binding("a", Order::Name), binding("b", Order::Name));
+        assert_ne!(name("a", false), name("b", false));
+        assert_ne!(name("a", false), name("a", true));
     }
 
     #[test]
-    fn the_largest_position_fits_a_page_token() {
-        let key = Key::Name("\"".repeat(128));
-        assert!(serde_json::to_vec(&Position { key, id: Uuid::max() }).unwrap().len() < 340);
+    fn the_largest_place_fits_a_page_token() {
+        let content = Content { name: "\"".repeat(200), description: String::new(), variants: Vec::new() };
+        let time = DateTime::<Utc>::MAX_UTC;
+        let product = Product { id: Uuid::max(), content, create_time: time, update_time: time, version: 1, deletion: None };
+        let sought = LIST.seek("", "name, create_time, update_time desc").unwrap();
+        let place = sought.place(|field| value(&product, field));
+        assert!(sought.page(Some(&place)).is_ok());
+        assert!(serde_json::to_vec(&place).unwrap().len() < 700);
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::SystemTime};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weft_contracts_catalog as contract;
-use weft_mesh::{FieldViolation, store::etag};
+use weft_mesh::{Deletion, FieldViolation, store::etag};
 
 use crate::{error::CatalogError, price::Price};
 
@@ -24,6 +24,8 @@ pub(crate) struct Product {
     pub(crate) update_time: DateTime<Utc>,
     /// 1 when it is created, and one more with each change.
     pub(crate) version: i64,
+    /// When it was deleted, if it is.
+    pub(crate) deletion: Option<Deletion>,
 }
 
 /// What the tenant says of a product.
@@ -47,7 +49,7 @@ impl Product {
     /// A new product.
     pub(crate) fn create(wanted: &contract::Product, now: DateTime<Utc>) -> Result<Self, CatalogError> {
         let content = Content::check(wanted, &[])?;
-        Ok(Self { id: Uuid::now_v7(), content, create_time: now, update_time: now, version: 1 })
+        Ok(Self { id: Uuid::now_v7(), content, create_time: now, update_time: now, version: 1, deletion: None })
     }
 
     /// The product with other content; `None` if it has that content already.
@@ -57,6 +59,22 @@ impl Product {
             return Ok(None);
         }
         Ok(Some(Self { content, update_time: now, version: self.version + 1, ..self.clone() }))
+    }
+
+    /// The product, deleted now.
+    pub(crate) fn delete(&self, now: DateTime<Utc>) -> Self {
+        let deletion = Some(Deletion::of::<contract::Product>(now));
+        Self { update_time: now, version: self.version + 1, deletion, ..self.clone() }
+    }
+
+    /// The product as it was before it was deleted.
+    pub(crate) fn undelete(&self, now: DateTime<Utc>) -> Result<Self, CatalogError> {
+        match self.deletion {
+            None => Err(CatalogError::ProductNotDeleted),
+            // Nobody shall see how soon it is purged.
+            Some(deletion) if deletion.is_over(now) => Err(CatalogError::ProductNotFound),
+            Some(_) => Ok(Self { update_time: now, version: self.version + 1, deletion: None, ..self.clone() }),
+        }
     }
 
     /// The product as the contract has it.
@@ -69,6 +87,8 @@ impl Product {
             create_time: Some(SystemTime::from(self.create_time).into()),
             update_time: Some(SystemTime::from(self.update_time).into()),
             etag: etag::of(self.version),
+            delete_time: self.deletion.map(|deletion| SystemTime::from(deletion.delete_time).into()),
+            purge_time: self.deletion.map(|deletion| SystemTime::from(deletion.purge_time).into()),
         }
     }
 
@@ -302,6 +322,18 @@ mod tests {
         let changed = product.change(&wanted(&["B", "A"]), NOW).unwrap().unwrap();
         assert_eq!((product.version, changed.version), (1, 2));
         assert_ne!(product.to_message().etag, changed.to_message().etag);
+    }
+
+    #[test]
+    fn a_product_can_be_undeleted_until_it_is_purged() {
+        let product = Product::create(&wanted(&["A"]), NOW).unwrap();
+        assert!(matches!(product.undelete(NOW), Err(CatalogError::ProductNotDeleted)));
+        let deleted = product.delete(NOW);
+        let days = |days| NOW + chrono::Duration::days(days);
+        assert_eq!(deleted.to_message().purge_time, Some(SystemTime::from(days(30)).into()));
+        assert!(matches!(deleted.undelete(days(30)), Err(CatalogError::ProductNotFound)));
+        let again = deleted.undelete(days(29)).unwrap();
+        assert_eq!((again.content, again.deletion, again.version), (product.content, None, 3));
     }
 
     #[test]

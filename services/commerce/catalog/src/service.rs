@@ -13,7 +13,7 @@ use weft_mesh::{
 use crate::{
     error::CatalogError,
     fields::Fields,
-    listing::{self, Order},
+    listing::{self, LIST},
     product::Product,
     store::{self, VariantRow},
 };
@@ -27,6 +27,13 @@ pub(crate) struct Catalog {
 impl Catalog {
     pub(crate) fn new(store: Store) -> Self {
         Self { store }
+    }
+
+    /// Purges the products that can no longer be undeleted.
+    pub(crate) async fn purge(&self, call: &Call) -> Result<()> {
+        let batch = async |tx: Tx| Ok(store::purge(&tx, call.now()).await?);
+        while self.store.transact(call, batch).await? == store::PURGE_BATCH {}
+        Ok(())
     }
 }
 
@@ -53,20 +60,23 @@ impl contract::Catalog for Catalog {
         call: &Call,
         request: contract::ListProductsRequest,
     ) -> Result<Reply<contract::ListProductsResponse>> {
-        let order = Order::parse(&request.order_by).ok_or_else(|| invalid("order_by", "must be an order of the contract"))?;
-        let (search, tokens) = (request.search, self.store.page_tokens());
-        let binding = listing::binding(&search, order);
-        let behind = tokens.open(call, &binding, &request.page_token)?.unwrap_or_else(|| order.start());
+        if request.show_deleted && !call.allows(listing::SHOW_DELETED) {
+            return Err(CatalogError::DeletedHidden(listing::SHOW_DELETED).into());
+        }
+        let (search, deleted_at) = (request.search, request.show_deleted.then(|| call.now()));
+        let sought = LIST.seek(&request.filter, &request.order_by)?;
+        let (name, tokens) = (listing::name(&search, request.show_deleted), self.store.page_tokens());
+        let page = tokens.page(call, &name, &sought, &request.page_token)?;
         let size = paging::size(request.page_size);
-        let read = async |read: Read| {
-            // One more than the page holds tells whether there is another page.
-            Ok(store::list(&read, &search, order, &behind, size + 1).await?)
-        };
+        // One more than the page holds tells whether there is another page.
+        let read = async |read: Read| Ok(store::list(&read, &search, &page, deleted_at, size + 1).await?);
         let found = self.store.read(call, read).await?;
         let mut products: Vec<_> = found.iter().map(Product::to_message).collect();
         products.truncate(paging::fitting(&products, size));
         let next_page_token = match found.get(..products.len()).and_then(<[_]>::last) {
-            Some(last) if products.len() < found.len() => tokens.seal(call, &binding, &order.position(last))?,
+            Some(last) if products.len() < found.len() => {
+                tokens.behind(call, &name, &sought, |field| listing::value(last, field))?
+            }
             Some(_) | None => String::new(),
         };
         Ok(contract::ListProductsResponse { products, next_page_token }.into())
@@ -97,9 +107,23 @@ impl contract::Catalog for Catalog {
         let write = async |tx: Tx| {
             let current = store::get(&tx, id).await?;
             etag::check_with_field(call, &request.etag, current.version)?;
-            store::delete(&tx, id).await?;
-            tx.audit(&resource(id), Some(&current.to_message()), None)?;
+            let deleted = current.delete(call.now());
+            store::delete(&tx, &deleted).await?;
+            tx.audit(&resource(id), Some(&current.to_message()), Some(&deleted.to_message()))?;
             Ok(Reply::new(()))
+        };
+        self.store.write(call, write).await
+    }
+
+    async fn undelete_product(&self, call: &Call, request: contract::UndeleteProductRequest) -> Result<Reply<contract::Product>> {
+        let id = parse_id(&request.id, "id")?;
+        let write = async |tx: Tx| {
+            let current = store::get_any(&tx, id).await?;
+            let product = current.undelete(call.now())?;
+            etag::check_with_field(call, &request.etag, current.version)?;
+            store::undelete(&tx, &product).await?;
+            tx.audit(&resource(id), Some(&current.to_message()), Some(&product.to_message()))?;
+            Ok(product.to_message().into())
         };
         self.store.write(call, write).await
     }
@@ -142,3 +166,6 @@ fn invalid(field: &str, must: &str) -> CatalogError {
     let violation = FieldViolation { field: field.to_owned(), description: must.to_owned(), rule: String::new() };
     CatalogError::Invalid(vec![violation])
 }
+
+#[cfg(test)]
+mod tests;

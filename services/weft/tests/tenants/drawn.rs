@@ -6,7 +6,7 @@ use fastrand::Rng;
 use weft_call::{Error, TenantId};
 use weft_contracts_catalog::{
     CatalogClient, CreateProductRequest, DeleteProductRequest, GetProductRequest, ListProductsRequest, Product,
-    UpdateProductRequest, Variant,
+    UndeleteProductRequest, UpdateProductRequest, Variant,
 };
 use weft_contracts_orders::{
     CancelOrderRequest, CreateOrderRequest, GetOrderRequest, ListOrdersRequest, Order, OrderedVariant, OrdersClient,
@@ -137,7 +137,11 @@ impl House {
     async fn change_product(&mut self, side: usize, other: usize) {
         let Some(product) = self.random.choice(&self.sides[other].products).cloned() else { return };
         let (catalog, call) = (self.mesh.client::<CatalogClient>(), self.sides[side].staff.call());
-        if self.random.bool() {
+        let request = UndeleteProductRequest { id: product.id.clone(), etag: String::new() };
+        if self.random.u8(0..3) == 0 {
+            let outcome = catalog.undelete_product(&call, request).await;
+            self.judge("UndeleteProduct", side, other, &outcome);
+        } else if self.random.bool() {
             let changed = Product { name: "changed".to_owned(), etag: String::new(), ..product };
             let request = UpdateProductRequest { product: Some(changed), update_mask: None };
             let outcome = catalog.update_product(&call, request).await;
@@ -168,7 +172,9 @@ impl House {
     /// Lists by the token that was given to either.
     async fn list_products(&mut self, side: usize, other: usize) {
         let catalog = self.mesh.client::<CatalogClient>();
-        let first = ListProductsRequest { page_size: 2, ..ListProductsRequest::default() };
+        let (show_deleted, filter) = (self.random.bool(), self.random.choice(["", "NOT name = none"]).unwrap_or_default());
+        let filter = filter.to_owned();
+        let first = ListProductsRequest { page_size: 2, show_deleted, filter, ..ListProductsRequest::default() };
         let given = catalog.list_products(&self.sides[other].staff.call(), first.clone()).await.unwrap().into_message();
         assert!(given.products.iter().all(|product| self.is_of(&product.id, other)), "ListProducts shows another tenant's");
         if given.next_page_token.is_empty() {

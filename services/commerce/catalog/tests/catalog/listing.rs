@@ -11,6 +11,7 @@ use crate::given::{Shop, fields, product, skus};
 on_both!(
     every_order_lists_all_products_once,
     a_search_finds_names_in_whatever_case,
+    a_filter_finds_products_by_what_they_are_and_have,
     a_page_neither_repeats_nor_hides_what_others_change,
     a_page_token_goes_with_its_tenant_search_and_order,
     a_page_holds_whole_products_with_their_variants_in_order
@@ -32,7 +33,7 @@ fn names(products: &[Product]) -> Vec<&str> {
 
 fn page(search: &str, order_by: &str, page_size: i32, page_token: &str) -> ListProductsRequest {
     let [search, order_by, page_token] = [search, order_by, page_token].map(str::to_owned);
-    ListProductsRequest { page_size, page_token, search, order_by }
+    ListProductsRequest { page_size, page_token, search, order_by, ..ListProductsRequest::default() }
 }
 
 /// All products, read in pages of `page_size`.
@@ -76,6 +77,28 @@ async fn a_search_finds_names_in_whatever_case(backend: Backend) {
     assert_eq!(found("_").await, ["Silk_tie"]);
     assert!(found("linen").await.is_empty());
     assert!(found("' OR 1=1 --").await.is_empty());
+}
+
+async fn a_filter_finds_products_by_what_they_are_and_have(backend: Backend) {
+    let shop = with_products(backend, &["Wool shirt", "Hat", "Tie"]).await;
+    let second = all(&shop, "", "", 10).await[1].create_time.unwrap().to_string();
+    let list = async |filter: &str, search: &str| {
+        shop.list(ListProductsRequest { filter: filter.to_owned(), ..page(search, "name desc", 10, "") }).await
+    };
+    for (filter, search, expected) in [
+        ("name = \"Wool shirt\" OR name = Hat", "", &["Wool shirt", "Hat"][..]),
+        ("name != Hat", "t", &["Wool shirt", "Tie"]),
+        ("variants.sku:1-b", "", &["Hat"]),
+        ("NOT variants.sku:1-b AND NOT name = Tie", "", &["Wool shirt"]),
+        (&format!("create_time <= {second}"), "", &["Wool shirt", "Hat"]),
+        ("delete_time:*", "", &[]),
+        ("name = hat", "", &[]),
+    ] {
+        assert_eq!(names(&list(filter, search).await.unwrap().products), expected, "{filter}");
+    }
+    for filter in ["description = wool", "name > A", "wool", "variants.sku = 1-b"] {
+        assert_eq!(fields(&list(filter, "").await.unwrap_err()), ["filter"], "{filter}");
+    }
 }
 
 async fn a_page_neither_repeats_nor_hides_what_others_change(backend: Backend) {

@@ -6,5 +6,6 @@ mod deleting;
 mod given;
 mod listing;
 mod products;
+mod undeleting;
 mod updating;
 mod variants;
