@@ -78,7 +78,7 @@ proof:
     bash build-support/scenarios/crash.sh postgresql --orders 6000 --kills 100
     bash build-support/scenarios/crash-events.sh sqlite --changes 10000 --kills 50
     bash build-support/scenarios/crash-events.sh postgresql --changes 10000 --kills 100
-    for carrier in nats rabbitmq kafka; do \
+    for carrier in in-process nats rabbitmq kafka; do \
         bash build-support/scenarios/crash-events.sh postgresql --carrier "$carrier" --changes 10000 --kills 50 --patience 180 || exit; \
     done
     bash build-support/scenarios/mesh.sh whole --kills 30

@@ -3,7 +3,7 @@
 #
 #   bash build-support/scenarios/crash-events.sh sqlite [OPTION...]       all in one process; options such as --kills 50
 #   bash build-support/scenarios/crash-events.sh postgresql [OPTION...]   processes of their own, Redis and PostgreSQL, all killed;
-#                                                                         --carrier nats, rabbitmq or kafka instead of Redis
+#                                                                         --carrier nats, rabbitmq or kafka instead of Redis, or in-process
 #   bash build-support/scenarios/crash-events.sh sabotage                 builds that break one promise each
 #
 # `sabotage` passes when each broken promise was seen: it shows that the other two can fail.

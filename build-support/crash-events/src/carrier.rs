@@ -8,6 +8,8 @@ use crate::Result;
 /// What carries events between processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CarrierKind {
+    /// None: all work is done in one process.
+    InProcess,
     Redis,
     Nats,
     Rabbitmq,
@@ -21,14 +23,16 @@ pub(crate) enum CarrierServer {
 }
 
 impl CarrierServer {
-    pub(crate) fn start(kind: CarrierKind) -> Result<Self> {
+    /// None for what stays in a process.
+    pub(crate) fn start(kind: CarrierKind) -> Result<Option<Self>> {
         let other = match kind {
-            CarrierKind::Redis => return Ok(Self::Redis(weft_test_redis::Server::durable()?)),
+            CarrierKind::InProcess => return Ok(None),
+            CarrierKind::Redis => return Ok(Some(Self::Redis(weft_test_redis::Server::durable()?))),
             CarrierKind::Nats => Kind::Nats,
             CarrierKind::Rabbitmq => Kind::RabbitMq,
             CarrierKind::Kafka => Kind::Kafka,
         };
-        Ok(Self::Other(weft_test_carriers::Server::start(other)?))
+        Ok(Some(Self::Other(weft_test_carriers::Server::start(other)?)))
     }
 
     pub(crate) fn address(&self) -> String {

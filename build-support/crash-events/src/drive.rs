@@ -62,7 +62,10 @@ struct Struck {
 
 impl<'a> House<'a> {
     fn open(arguments: &'a Arguments, folder: &Path) -> Result<Self> {
-        let carrier = arguments.database_url.as_ref().map(|_| CarrierServer::start(arguments.carrier)).transpose()?;
+        let carrier = match arguments.database_url {
+            Some(_) => CarrierServer::start(arguments.carrier)?,
+            None => None,
+        };
         let roles: &[Role] = match &carrier {
             Some(_) => &[Role::Publish, Role::Relay, Role::Relay, Role::Consume, Role::Consume],
             None => &[Role::All],

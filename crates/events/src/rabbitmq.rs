@@ -46,6 +46,8 @@ const HEARTBEAT: u16 = 10;
 const DELIVERY_LIMIT: i64 = 1_000_000_000;
 /// What keeps a message through a restart (AMQP 0-9-1, basic class).
 const PERSISTENT: u8 = 2;
+/// What a connection that ends in order says (AMQP 0-9-1, reply codes).
+const REPLY_SUCCESS: u16 = 200;
 
 /// Events in RabbitMQ.
 #[derive(Clone)]
@@ -174,7 +176,7 @@ impl RabbitMq {
             Ok((channel, deliveries))
         };
         let (channel, deliveries) = opened.await.map_err(CarrierError::RabbitMq)?;
-        Ok(Inlet { deliveries, channel, _connection: connection, subscription, answered: None })
+        Ok(Inlet { deliveries, channel, connection, subscription, answered: None })
     }
 }
 
@@ -198,7 +200,7 @@ impl Carrier for RabbitMq {
 struct Inlet {
     deliveries: Consumer,
     channel: Channel,
-    _connection: Connection,
+    connection: Connection,
     subscription: Subscription,
     /// The last message of the last answer, until that is acknowledged.
     answered: Option<u64>,
@@ -236,6 +238,15 @@ impl Inlet {
     async fn acknowledge_all(&mut self) -> Result<(), CarrierError> {
         let Some(last) = self.answered.take() else { return Ok(()) };
         self.channel.basic_ack(last, BasicAckOptions { multiple: true }).await.map_err(CarrierError::RabbitMq)
+    }
+}
+
+/// It ends as a whole. A consumer that is dropped by itself is cancelled, and RabbitMQ then goes on to the next while what the
+/// first had taken ahead is still the first one's: that would come later, out of order.
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        // Told at the first poll; nobody awaits the answer.
+        let _ = self.connection.close(REPLY_SUCCESS, "the turn is over".into()).now_or_never();
     }
 }
 
