@@ -143,11 +143,10 @@ fn a_failure_is_listed_with_its_reasons_under_its_status() {
 fn path_and_query_hold_what_the_body_does_not() {
     let document = of_weft();
     let list = &document["paths"]["/api/v1/products"]["get"];
-    assert_eq!(names(&list["parameters"]), ["query pageSize", "query pageToken", "query search", "query orderBy"]);
-    assert_eq!(
-        parameter(list, "orderBy")["schema"],
-        json!({"type": "string", "enum": ["create_time", "create_time desc", "name", "name desc", ""]})
-    );
+    let expected = ["pageSize", "pageToken", "search", "orderBy", "showDeleted", "filter"].map(|name| format!("query {name}"));
+    assert_eq!(names(&list["parameters"]), expected);
+    assert_eq!(parameter(list, "search")["schema"], json!({"type": "string", "maxLength": 200}));
+    assert_eq!(parameter(list, "showDeleted")["schema"], json!({"type": "boolean"}));
     let update = &document["paths"]["/api/v1/products/{id}"]["patch"];
     assert_eq!(names(&update["parameters"]), ["path id", "query updateMask", "header If-Match"]);
     let body = &update["requestBody"]["content"]["application/json"]["schema"];
@@ -162,10 +161,18 @@ fn path_and_query_hold_what_the_body_does_not() {
 fn a_query_reaches_what_a_text_can_spell() {
     let document = of_kinds();
     let find = &document["paths"]["/v1/shelves/{parent_1}/rows/{parent_2}/things"]["get"];
-    let expected =
-        ["path parent_1", "path parent_2", "query filter.colour", "query filter.longerThan", "query order", "query readMask"];
+    let expected = [
+        "path parent_1",
+        "path parent_2",
+        "query filter.colour",
+        "query filter.longerThan",
+        "query order",
+        "query readMask",
+        "query size",
+    ];
     assert_eq!(names(&find["parameters"]), expected);
     assert_eq!(parameter(find, "filter.longerThan")["schema"]["$ref"], "#/components/schemas/int64");
+    assert_eq!(parameter(find, "size")["schema"], json!({"type": "string", "enum": ["small", "large", ""]}));
 }
 
 #[test]
