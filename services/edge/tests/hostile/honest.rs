@@ -12,6 +12,9 @@ use std::{
 const PERIOD: Duration = Duration::from_millis(20);
 /// After so long a request counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A connection that was not used for so long is not used again: soon the edge would close it, maybe under a request that is
+/// just sent.
+const UNUSED: Duration = Duration::from_millis(500);
 
 /// The client. It has a thread of its own, so that it measures the edge and not its own waiting for a turn.
 pub(crate) struct Client(Arc<Mutex<Seen>>);
@@ -19,13 +22,14 @@ pub(crate) struct Client(Arc<Mutex<Seen>>);
 #[derive(Default)]
 struct Seen {
     took: Vec<Duration>,
-    errors: usize,
+    errors: Vec<String>,
 }
 
 /// What it has seen in a while.
 pub(crate) struct Summary {
     pub(crate) answers: usize,
-    pub(crate) errors: usize,
+    /// What went wrong with each that was not answered.
+    pub(crate) errors: Vec<String>,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
 }
@@ -53,7 +57,7 @@ impl Client {
 }
 
 async fn ask(edge: SocketAddr, seen: Arc<Mutex<Seen>>) {
-    let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+    let client = reqwest::Client::builder().timeout(PATIENCE).pool_idle_timeout(UNUSED).build().unwrap();
     let url = format!("http://{edge}/v1/notes/7");
     let mut ticks = tokio::time::interval(PERIOD);
     loop {
@@ -61,12 +65,13 @@ async fn ask(edge: SocketAddr, seen: Arc<Mutex<Seen>>) {
         let (request, seen) = (client.get(&url), Arc::clone(&seen));
         tokio::spawn(async move {
             let begun = Instant::now();
-            let is_good = match request.send().await {
-                Ok(answer) if answer.status() == 200 => answer.bytes().await.is_ok(),
-                _ => false,
-            };
+            let answered = async { request.send().await?.error_for_status()?.bytes().await };
+            let answered = answered.await;
             let mut seen = seen.lock().unwrap();
-            if is_good { seen.took.push(begun.elapsed()) } else { seen.errors += 1 }
+            match answered {
+                Ok(_) => seen.took.push(begun.elapsed()),
+                Err(error) => seen.errors.push(format!("after {:?}: {error:?}", begun.elapsed())),
+            }
         });
     }
 }
@@ -76,7 +81,8 @@ impl fmt::Display for Summary {
         let Self { answers, errors, p50, p99 } = self;
         write!(
             f,
-            "{answers} answers, {errors} errors, p50 {:.2} ms, p99 {:.2} ms",
+            "{answers} answers, {} errors, p50 {:.2} ms, p99 {:.2} ms",
+            errors.len(),
             p50.as_secs_f64() * 1e3,
             p99.as_secs_f64() * 1e3
         )
