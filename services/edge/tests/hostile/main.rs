@@ -85,7 +85,7 @@ async fn an_honest_client_sees_nothing_of_the_others() {
     tokio::time::sleep(each * 2).await;
     let (before, memory_before) = (honest.take(), resident());
     println!("{:<28} {before}, {memory_before} MiB", "nobody else");
-    assert_eq!(before.errors, [""; 0]);
+    before.demand_no_error("nobody else");
     let mut worst: f64 = 0.0;
     for (name, attack) in attacks::ALL {
         attack(edge.local_addr, each).await;
@@ -93,7 +93,7 @@ async fn an_honest_client_sees_nothing_of_the_others() {
         let ratio = under.p99.as_secs_f64() / before.p99.as_secs_f64();
         worst = worst.max(ratio);
         println!("{name:<28} {under}, {ratio:.2} of before at p99, {} MiB", resident());
-        assert_eq!(under.errors, [""; 0], "the honest client under {name}");
+        under.demand_no_error(name);
         // 50 a second, less those that are under way.
         assert!(under.answers as u64 >= 25 * seconds, "the honest client was served under {name}");
     }
