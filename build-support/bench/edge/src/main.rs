@@ -22,12 +22,7 @@ mod woven;
 use clap::Parser as _;
 
 use arguments::{Arguments, Role, Scenario};
-use mimalloc::MiMalloc;
 use report::Report;
-
-/// As the binary weft has it.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The schema, as a `google.protobuf.FileDescriptorSet`.
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/echo.binpb"));
