@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
-use http::Method;
+use http::{HeaderName, HeaderValue, Method, header};
 use object_store::{
     GetOptions, GetRange,
     path::Path,
@@ -192,11 +192,13 @@ impl Blobs {
     }
 
     /// The headers that a blob is given to a client with: no browser may take it for anything but what it is.
-    pub fn headers(&self, followed: &Followed) -> [(http::HeaderName, String); 3] {
+    pub fn headers(&self, followed: &Followed) -> [(HeaderName, HeaderValue); 3] {
+        let disposition = followed.media_type.disposition(followed.key.kind);
+        let disposition = HeaderValue::try_from(disposition).unwrap_or(HeaderValue::from_static("attachment"));
         [
-            (http::header::CONTENT_DISPOSITION, followed.media_type.disposition(followed.key.kind)),
-            (http::header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-            (http::header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
+            (header::CONTENT_DISPOSITION, disposition),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
         ]
     }
 

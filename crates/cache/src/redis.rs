@@ -10,13 +10,14 @@ mod ephemeral;
 mod marked;
 mod outage;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, fs, path::Path, sync::Arc, time::Duration};
 
 use redis::{
-    Client, FromRedisValue, IntoConnectionInfo, RedisResult, Script,
+    Client, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo, RedisResult, Script, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
     io::tcp::TcpSettings,
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::CacheError;
@@ -54,9 +55,15 @@ impl Redis {
     /// It is connected when it is first needed, and again whenever it was lost, within the Tokio
     /// runtime that this is called in.
     pub fn new(url: &SecretString) -> Result<Self, CacheError> {
+        Self::trusted_by(url, None)
+    }
+
+    /// The same, where a server at a `rediss://` address must be certified by an authority of the file `ca` (PEM), if there
+    /// is one, and not by one of the system's.
+    pub fn trusted_by(url: &SecretString, ca: Option<&Path>) -> Result<Self, CacheError> {
         // The library's error is dropped: it may repeat the password.
         let address = url.expose_secret().into_connection_info().map_err(|_| CacheError::Address)?;
-        let client = Client::open(address.set_tcp_settings(tcp_settings())).map_err(|_| CacheError::Address)?;
+        let client = client(address.set_tcp_settings(tcp_settings()), ca)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_LIMIT))
             .set_response_timeout(Some(ANSWER_LIMIT))
@@ -102,6 +109,21 @@ impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis").field("outage", &self.outage).finish_non_exhaustive()
     }
+}
+
+fn client(address: ConnectionInfo, ca: Option<&Path>) -> Result<Client, CacheError> {
+    let Some(file) = ca else { return Client::open(address).map_err(|_| CacheError::Address) };
+    if !matches!(address.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Err(CacheError::NotOverTls);
+    }
+    let unreadable = || CacheError::Authority { file: file.to_owned() };
+    let authorities = fs::read(file).map_err(|_| unreadable())?;
+    // A file without any would be taken, and then nobody trusted.
+    if CertificateDer::pem_slice_iter(&authorities).next().is_none() {
+        return Err(unreadable());
+    }
+    let trusted = TlsCertificates { client_tls: None, root_cert: Some(authorities) };
+    Client::build_with_tls(address, trusted).map_err(|_| unreadable())
 }
 
 fn tcp_settings() -> TcpSettings {

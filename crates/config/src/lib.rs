@@ -59,6 +59,7 @@ pub use error::{ConfigError, Hint};
 pub use load::{ConsulKeys, Loaded, Sources};
 pub use section::admin::Admin;
 pub use section::auth::Auth;
+pub use section::blobs::{Blobs, BlobsUrl};
 pub use section::consul::Consul;
 pub use section::database::{Database, DatabasePooler};
 pub use section::dns::Dns;
@@ -89,6 +90,8 @@ pub struct Config {
     /// Shared cache and counters.
     #[serde(default)]
     pub redis: Redis,
+    /// Where files are kept.
+    pub blobs: Blobs,
     /// Events between domains.
     pub events: Events,
     /// Work at its time.

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod auth;
+pub(crate) mod blobs;
 pub(crate) mod consul;
 pub(crate) mod database;
 pub(crate) mod dns;
@@ -29,6 +30,7 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
         PROCESS,
         database::SETTINGS,
         redis::SETTINGS,
+        blobs::SETTINGS,
         events::SETTINGS,
         jobs::SETTINGS,
         seal::SETTINGS,

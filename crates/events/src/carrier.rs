@@ -3,7 +3,12 @@
 //! Rule: a carrier keeps the order in which a source sends, and forgets nothing that it has taken
 //! until every subscription has acknowledged it. It may bring an event more than once.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use weft_call::{BoxFuture, Error, TopicPattern};
@@ -44,8 +49,20 @@ pub fn connect(
     namespace: &str,
     consumers: impl IntoIterator<Item = (&'static str, Vec<TopicPattern>)>,
 ) -> Result<Arc<dyn Carrier>, CarrierError> {
+    connect_trusted_by(address, None, namespace, consumers)
+}
+
+/// The same, where a Redis at a `rediss://` address must be certified by an authority of the file `redis_ca` (PEM), if there
+/// is one, and not by one of the system's.
+pub fn connect_trusted_by(
+    address: &SecretString,
+    redis_ca: Option<&Path>,
+    namespace: &str,
+    consumers: impl IntoIterator<Item = (&'static str, Vec<TopicPattern>)>,
+) -> Result<Arc<dyn Carrier>, CarrierError> {
     match address.expose_secret().split_once("://").map(|(scheme, _)| scheme) {
-        Some("redis" | "rediss") => Ok(Arc::new(Redis::new(address)?)),
+        Some("redis") => Ok(Arc::new(Redis::new(address)?)),
+        Some("rediss") => Ok(Arc::new(Redis::trusted_by(address, redis_ca)?)),
         Some("nats" | "tls") => Ok(Arc::new(Nats::new(address, namespace)?)),
         Some("amqp" | "amqps") => Ok(Arc::new(RabbitMq::new(address, namespace, consumers)?)),
         Some("kafka" | "kafkas") => Ok(Arc::new(Kafka::new(address, namespace)?)),
@@ -103,6 +120,12 @@ pub enum CarrierError {
          amqp://host:5672 or kafka://host:9092"
     )]
     Address,
+    /// The authorities that Redis is to be trusted by cannot be read.
+    #[error("redis.ca: {} holds no certificates that can be read (PEM)", file.display())]
+    Authority {
+        /// The file.
+        file: PathBuf,
+    },
     /// The carrier does not answer.
     #[error("{0} does not answer")]
     Silent(&'static str),

@@ -40,7 +40,7 @@ mod relay;
 mod sabotage;
 mod tls;
 
-pub use carrier::{Carrier, CarrierError, Source, Subscription, connect};
+pub use carrier::{Carrier, CarrierError, Source, Subscription, connect, connect_trusted_by};
 pub use consumer::{Consumer, Handle, Handler, expire_handled};
 pub use envelope::{ENVELOPE_LIMIT, Envelope, EnvelopeError};
 pub use in_process::InProcess;

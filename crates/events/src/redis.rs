@@ -11,13 +11,14 @@
 //! (`appendonly yes`) for what it has acknowledged to outlive it; a group that is lost is made again
 //! from the beginning of the stream, and what was handled is passed over.
 
-use std::{fmt, time::Duration};
+use std::{fmt, fs, path::Path, time::Duration};
 
 use redis::{
-    AsyncCommands, Client, ErrorKind, RedisError, ServerErrorKind,
+    AsyncCommands, Client, ErrorKind, RedisError, ServerErrorKind, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
     streams::{StreamAutoClaimOptions, StreamAutoClaimReply, StreamId, StreamMaxlen, StreamReadOptions, StreamReadReply},
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::{ExposeSecret, SecretString};
 use weft_call::BoxFuture;
 
@@ -46,6 +47,17 @@ impl fmt::Debug for Redis {
     }
 }
 
+fn trusting(address: &SecretString, file: &Path) -> Result<Client, CarrierError> {
+    let unreadable = || CarrierError::Authority { file: file.to_owned() };
+    let authorities = fs::read(file).map_err(|_| unreadable())?;
+    // A file without any would be taken, and then nobody trusted.
+    if CertificateDer::pem_slice_iter(&authorities).next().is_none() {
+        return Err(unreadable());
+    }
+    let trusted = TlsCertificates { client_tls: None, root_cert: Some(authorities) };
+    Client::build_with_tls(address.expose_secret(), trusted).map_err(|_| CarrierError::Address)
+}
+
 fn settings() -> ConnectionManagerConfig {
     ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT_LIMIT))
@@ -57,7 +69,16 @@ impl Redis {
     /// The server at an address such as `redis://user:password@host:6379/0`. It is reached when it is
     /// first needed.
     pub fn new(address: &SecretString) -> Result<Self, CarrierError> {
-        let client = Client::open(address.expose_secret()).map_err(|_| CarrierError::Address)?;
+        Self::trusted_by(address, None)
+    }
+
+    /// The same at `rediss://`, where the server must be certified by an authority of the file `ca` (PEM), if there is one,
+    /// and not by one of the system's.
+    pub fn trusted_by(address: &SecretString, ca: Option<&Path>) -> Result<Self, CarrierError> {
+        let client = match ca {
+            Some(file) => trusting(address, file)?,
+            None => Client::open(address.expose_secret()).map_err(|_| CarrierError::Address)?,
+        };
         let sender = ConnectionManager::new_lazy_with_config(client.clone(), settings()).map_err(CarrierError::Redis)?;
         Ok(Self { client, sender })
     }

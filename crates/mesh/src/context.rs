@@ -3,6 +3,7 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use serde::de::DeserializeOwned;
+use weft_blob::{BlobStore, Blobs};
 use weft_call::{
     BoxFuture, Call, Calls, Client, Clock, Contract, Declares, Error, MethodContract, Payload, Reply, Result, Upstream,
 };
@@ -22,6 +23,7 @@ pub(crate) struct Parts {
     pub(crate) config: Arc<Config>,
     pub(crate) contracts: Vec<&'static Contract>,
     pub(crate) sealer: Option<Sealer>,
+    pub(crate) blobs: Option<BlobStore>,
     pub(crate) sagas: Sagas,
 }
 
@@ -93,6 +95,11 @@ impl<'a, C: Declares> Context<'a, C> {
     /// What secrets at rest are sealed with; nothing where no key is configured and the database is shared.
     pub fn sealer(&self) -> Option<Sealer> {
         self.parts.sealer.clone()
+    }
+
+    /// The domain's files; nothing where the database is shared and the configuration names no place for files.
+    pub fn blobs(&self) -> Option<Blobs> {
+        self.parts.blobs.as_ref().map(|blobs| blobs.of(C::CONTRACT.domain))
     }
 
     /// The contracts of every domain of the mesh, here or elsewhere.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
+use weft_blob::BlobStore;
 use weft_call::{BoxFuture, Call, Result, TenantId};
 use weft_store::{Store, Tx};
 
@@ -40,9 +41,9 @@ where
 pub(crate) type Erase = Arc<dyn for<'a> EraseFn<'a>>;
 
 impl Domain {
-    /// Erases a person from the domain's records, its stored answers and its events. The call is in a system scope; `store` is
-    /// the domain's own.
-    pub async fn erase(&self, store: &Store, call: &Call, subject: Subject) -> Result<()> {
+    /// Erases a person from the domain's records, its stored answers, its events and its files. The call is in a system scope;
+    /// `store` is the domain's own, `blobs` where the process keeps files, if it does.
+    pub async fn erase(&self, store: &Store, blobs: Option<&BlobStore>, call: &Call, subject: Subject) -> Result<()> {
         let call = call.in_tenant(subject.tenant)?;
         let erase = self.erase.clone();
         let work = async |tx: Tx| {
@@ -54,6 +55,9 @@ impl Domain {
             }
         };
         store.transact(&call, work).await?;
+        if let Some(blobs) = blobs {
+            blobs.of(self.name()).erase_person(subject.tenant, subject.user).await?;
+        }
         Ok(store.scrub().await?)
     }
 }

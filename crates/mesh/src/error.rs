@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use weft_blob::BlobError;
 use weft_cache::CacheError;
 use weft_config::ConfigError;
 use weft_discovery::{ConsulError, DnsError};
@@ -117,6 +118,12 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The place for files cannot be used.
+    #[error("blobs.url: {0}")]
+    Blobs(BlobError),
+    /// A bucket is named, and not who asks it.
+    #[error("blobs.url names a bucket: set {0}")]
+    BucketKeys(&'static str),
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     NoRandomness,

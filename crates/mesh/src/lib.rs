@@ -29,9 +29,11 @@ mod runtime;
 
 use std::time::Duration;
 
+/// Files by key.
+pub use weft_blob as blob;
 pub use weft_call::{
-    Call, CallBuilder, Clock, Code, Contract, Deadline, Deletion, Error, FieldViolation, IdempotencyKey, MeshReason, Permissions,
-    Principal, Reason, Reply, Result, Scope, ServiceAccount, SoftDelete, Streaming, TenantId, TopicPattern, User,
+    Call, CallBuilder, Clock, Code, Contract, Deadline, Deletion, Error, FieldViolation, HttpBody, IdempotencyKey, MeshReason,
+    Permissions, Principal, Reason, Reply, Result, Scope, ServiceAccount, SoftDelete, Streaming, TenantId, TopicPattern, User,
 };
 /// Events: envelopes, logs, what is parked.
 pub use weft_events as events;
@@ -52,8 +54,8 @@ pub use error::StartError;
 pub use event::EventFn;
 pub use job::JobFn;
 pub use runtime::{
-    Migrations, Running, Runtime, UnknownName, caller_rules, check_callers, check_config, database_settings, open_databases,
-    subscriptions,
+    Migrations, Running, Runtime, UnknownName, caller_rules, check_callers, check_config, database_settings, open_blobs,
+    open_databases, subscriptions,
 };
 
 /// What generated code names; the root that `weft_codegen` is told for crates of this repository.

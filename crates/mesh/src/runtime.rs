@@ -6,6 +6,7 @@
 //! first, then callers are told by the registry, then servers drain, then jobs end.
 
 mod adjust;
+mod blobs;
 mod callers;
 mod certificates;
 mod discovery;
@@ -35,6 +36,7 @@ use crate::{
 
 use adjust::Adjustable;
 pub use adjust::check_config;
+pub use blobs::open_blobs;
 pub use callers::{UnknownName, caller_rules, check_callers};
 use discovery::Discovery;
 pub(crate) use discovery::Elsewhere;

@@ -10,7 +10,7 @@ mod process;
 
 use std::{
     env::VarError,
-    io,
+    fs, io,
     net::TcpListener,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -73,26 +73,42 @@ pub struct Server {
     port: u16,
     process: Option<Process>,
     durable: bool,
+    /// Certificate and key, if it is spoken to over TLS.
+    tls: Option<(PathBuf, PathBuf)>,
 }
 
 impl Server {
     /// Remembers nothing when it is started again. Blocks until the server answers.
     pub fn start() -> Result<Self, TestRedisError> {
-        Self::new(false)
+        Self::new(false, None)
     }
 
     /// Writes everything to its folder before it answers, and remembers it when it is started again.
     pub fn durable() -> Result<Self, TestRedisError> {
-        Self::new(true)
+        Self::new(true, None)
     }
 
-    fn new(durable: bool) -> Result<Self, TestRedisError> {
+    /// Speaks TLS alone, with this certificate and key, both in PEM. Blocks until the server listens.
+    pub fn with_tls(certificate: &str, key: &str) -> Result<Self, TestRedisError> {
+        Self::new(false, Some((certificate, key)))
+    }
+
+    fn new(durable: bool, tls: Option<(&str, &str)>) -> Result<Self, TestRedisError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let programs = std::env::split_paths(&path).map(|folder| folder.join("redis-server"));
         let program = programs.into_iter().find(|program| program.is_file()).ok_or(TestRedisError::NotInstalled)?;
         let folder = tempfile::Builder::new().prefix("weft-redis-").tempdir().map_err(TestRedisError::Folder)?;
         let port = free_port().map_err(TestRedisError::Port)?;
-        let mut server = Self { program, folder, port, process: None, durable };
+        let tls = match tls {
+            None => None,
+            Some((certificate, key)) => {
+                let place = |name: &str| folder.path().join(name);
+                let files = (place("certificate.pem"), place("key.pem"));
+                fs::write(&files.0, certificate).and_then(|()| fs::write(&files.1, key)).map_err(TestRedisError::Folder)?;
+                Some(files)
+            }
+        };
+        let mut server = Self { program, folder, port, process: None, durable, tls };
         server.restart()?;
         Ok(server)
     }
@@ -100,7 +116,7 @@ impl Server {
     /// Starts it again at the same port. Blocks until the server answers.
     pub fn restart(&mut self) -> Result<(), TestRedisError> {
         self.stop();
-        self.process = Some(Process::start(&self.program, self.folder(), self.port, self.durable)?);
+        self.process = Some(Process::start(&self.program, self.folder(), self.port, self.durable, self.tls.as_ref())?);
         Ok(())
     }
 
@@ -111,7 +127,8 @@ impl Server {
 
     /// Its address as a URL.
     pub fn address(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Its port.

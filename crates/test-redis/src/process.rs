@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -31,18 +31,30 @@ wait
 pub(crate) struct Process(Child);
 
 impl Process {
-    pub(crate) fn start(program: &Path, folder: &Path, port: u16, durable: bool) -> Result<Self, TestRedisError> {
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        port: u16,
+        durable: bool,
+        tls: Option<&(PathBuf, PathBuf)>,
+    ) -> Result<Self, TestRedisError> {
         fs::create_dir_all(folder).map_err(TestRedisError::Folder)?;
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(WATCHDOG).arg("watchdog").arg(program).current_dir(folder);
-        shell.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
+        shell.args(["--bind", "127.0.0.1", "--save", ""]);
+        if let Some((certificate, key)) = tls {
+            shell.args(["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);
+            shell.arg("--tls-cert-file").arg(certificate).arg("--tls-key-file").arg(key);
+        } else {
+            shell.args(["--port", &port.to_string()]);
+        }
         shell.args(["--appendfsync", "always", "--appendonly", if durable { "yes" } else { "no" }]);
         // A group of its own: what interrupts the test leaves the watchdog to clean up.
         shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let failed = |source| TestRedisError::Run { program: program.to_owned(), source };
         let process = Self(shell.spawn().map_err(failed)?);
         let end = Instant::now() + START_LIMIT;
-        while !answers(port) {
+        while !(if tls.is_some() { listens(port) } else { answers(port) }) {
             if Instant::now() > end {
                 return Err(TestRedisError::NotReady(fs::read_to_string(folder.join("log")).unwrap_or_default()));
             }
@@ -58,6 +70,11 @@ impl Drop for Process {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
+}
+
+/// Over TLS more than that is for the test to ask.
+fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
 fn answers(port: u16) -> bool {

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use weft_access::{AssertionSigner, EDGE};
 use weft_call::{Call, CallBuilder, Client, Clock, Contract, Principal, ServiceAccount, TenantId, User};
-use weft_config::Config;
+use weft_config::{BlobsUrl, Config};
 use weft_mesh::{Domain, Running, Runtime, store::Watch};
 use weft_test_tenancy::Tenancy;
 
@@ -178,6 +178,7 @@ impl MeshBuilder {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
         config.database.url = backend.url().await;
+        config.blobs.url = Some(BlobsUrl::Folder(folder.path().join("data/blobs")));
         config.database.max_connections = NonZeroU32::MIN.saturating_add(7);
         config.admin.port = 0;
         config.mesh.drain_timeout = Duration::from_secs(5);

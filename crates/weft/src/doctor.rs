@@ -17,6 +17,7 @@
 
 mod agent;
 mod certificates;
+mod files;
 mod finding;
 mod machine;
 mod records;
@@ -61,6 +62,7 @@ pub(crate) fn run(settings: &Settings, domains: &[Domain], form: Form, out: &mut
 async fn look(config: &Config, domains: &[Domain], findings: &mut Findings) {
     records::look(config, domains, findings).await;
     records::look_at_redis(config, findings).await;
+    files::look(config, findings).await;
     agent::look(config, findings).await;
     agent::look_at_upstreams(config, findings).await;
     certificates::look(config, domains, findings);

@@ -20,13 +20,14 @@ pub(crate) async fn run(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let databases = weft_mesh::open_databases(config).await?;
+    let blobs = weft_mesh::open_blobs(config)?;
     for domain in domains {
         let store = open(&databases, domain).await?;
         let mut parts = CallBuilder::new(Clock::system());
         parts.principal = Principal::Job { domain: domain.name(), name: "erase" };
         parts.scope = Scope::System("erases a person who asked for it");
         let subject = Subject { tenant: TenantId(tenant), user };
-        domain.erase(&store, &parts.build(), subject).await.map_err(failed(&store))?;
+        domain.erase(&store, blobs.as_ref(), &parts.build(), subject).await.map_err(failed(&store))?;
         writeln!(out, "{}: erased", domain.name()).map_err(Failure::Output)?;
     }
     databases.close().await;

@@ -51,6 +51,8 @@ pub(crate) enum Failure {
     Records { domain: &'static str, source: weft_mesh::Error },
     #[error("the records of {domain}")]
     Backup { domain: &'static str, source: BackupError },
+    #[error("the files in {} cannot be copied", folder.display())]
+    Files { folder: PathBuf, source: io::Error },
     #[error("nothing was copied")]
     Copy(#[from] CopyError),
     #[error("the value of --to is no address such as postgres://USER@HOST/NAME")]
@@ -111,6 +113,7 @@ impl Failure {
                 | StartError::Consul(_)
                 | StartError::Agent(_)
                 | StartError::TwoRegistries
+                | StartError::BucketKeys(_)
                 | StartError::EventsInProcess { .. }
                 | StartError::CertificatesFromNowhere
                 | StartError::UpstreamUnknown { .. }

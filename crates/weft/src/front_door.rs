@@ -66,7 +66,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
 /// Where calls are counted: in the Redis that several edges share, or here.
 fn counters(config: &Config) -> Result<Arc<dyn Counters>, Failure> {
     match &config.redis.url {
-        Some(url) => Ok(Arc::new(Redis::new(url)?)),
+        Some(url) => Ok(Arc::new(Redis::trusted_by(url, config.redis.ca.as_deref())?)),
         None => Ok(Arc::new(InProcess::new())),
     }
 }

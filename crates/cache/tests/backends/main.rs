@@ -9,3 +9,4 @@ mod marking;
 mod outages;
 mod single_flight;
 mod stale_writes;
+mod trust;

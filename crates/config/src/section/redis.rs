@@ -1,5 +1,7 @@
 //! `[redis]`: cache, counters and events that several processes share.
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -18,6 +20,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     .secret(),
     Setting::file_of("redis.url_file", "redis.url"),
     Setting::consul_key_of("redis.url_consul_key", "redis.url"),
+    Setting::text(
+        "redis.ca",
+        "a file of certificates (PEM)",
+        "The authorities that a Redis at a rediss:// address is trusted by, at redis.url and at events.url, in place of the system's.",
+    )
+    .otherwise("the system's"),
 ];
 
 /// Shared cache, counters and events.
@@ -27,6 +35,9 @@ pub struct Redis {
     /// The address; in process without it.
     #[serde(default, deserialize_with = "redis_url")]
     pub url: Option<SecretString>,
+    /// The authorities that it is trusted by, over TLS; the system's without it.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
 }
 
 fn redis_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {

@@ -1,6 +1,7 @@
 //! Redis as a carrier: what others hear of it, and what becomes of events when it dies.
 
 use futures_util::StreamExt;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use redis::{AsyncCommands, Client};
 use secrecy::{ExposeSecret, SecretString};
 use weft_events::Envelope;
@@ -68,4 +69,34 @@ async fn what_is_no_event_stands_in_nobodys_way() {
 async fn an_address_that_is_none_is_refused_without_being_told() {
     let error = weft_events::Redis::new(&SecretString::from("redis://user:secret@ho st")).unwrap_err();
     assert!(error.to_string().starts_with("`events.url`, or `redis.url` without it, is no address of a carrier"), "{error}");
+}
+
+/// Whether Redis at this address takes an event, when it is trusted by this authority.
+async fn sends(address: &str, ca: Option<&std::path::Path>) -> bool {
+    let carrier = weft_events::connect_trusted_by(&SecretString::from(address), ca, "weft", []).unwrap();
+    carrier.send("shop", &[]).await.is_ok()
+}
+
+#[tokio::test]
+async fn events_go_over_tls_to_the_server_of_the_authority_that_is_named_alone() {
+    let authority = || {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    let (ours, theirs, key) = (authority(), authority(), KeyPair::generate().unwrap());
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &ours).unwrap();
+    let server = weft_test_redis::Server::with_tls(&certificate.pem(), &key.serialize_pem()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let files = [("ours", ours.pem()), ("theirs", theirs.pem()), ("empty", String::new())].map(|(name, text)| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file
+    });
+    let address = server.address();
+    assert!(sends(&address, Some(&files[0])).await);
+    assert!(!sends(&address, Some(&files[1])).await);
+    assert!(!sends(&address, None).await);
+    let error = weft_events::connect_trusted_by(&SecretString::from(address), Some(&files[2]), "weft", []).err().unwrap();
+    assert!(error.to_string().starts_with("redis.ca: "), "{error}");
 }

@@ -18,7 +18,7 @@ use weft_transport::{
     BreakerTuning, ConcurrencyTuning, ConnectionTuning, LiveTuning, RetryTuning, StreamTuning, Tuning, TuningError,
 };
 
-use super::callers;
+use super::{blobs, callers};
 use crate::StartError;
 
 /// Refuses what a running process could not take: what domains and their calls need of a configuration beyond its own
@@ -36,6 +36,7 @@ pub fn check_config(loaded: &Loaded) -> Result<(), ConfigError> {
         url.map_or(Ok(()), weft_store::check_url).map_err(|error| loaded.unfit(setting, error.to_string()))?;
     }
     check_replica(loaded)?;
+    blobs::settings(&loaded.config).map_err(|missing| loaded.unfit("blobs.url", format!("a bucket needs {missing}")))?;
     match loaded.config.limits.tenant_quotas.keys().find(|id| tenant(id).is_none()) {
         Some(id) => Err(loaded.unfit(&format!("limits.tenant_quotas.{id}"), format!("{id:?} is not the id of a tenant"))),
         None => Ok(()),

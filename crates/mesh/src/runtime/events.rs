@@ -23,7 +23,12 @@ pub(super) fn carrier(
     subscriptions: &[(&'static str, Vec<TopicPattern>)],
 ) -> Result<Arc<dyn Carrier>, StartError> {
     if let Some(address) = config.events.url.as_ref().or(config.redis.url.as_ref()) {
-        return Ok(weft_events::connect(address, &config.events.namespace, subscriptions.iter().cloned())?);
+        return Ok(weft_events::connect_trusted_by(
+            address,
+            config.redis.ca.as_deref(),
+            &config.events.namespace,
+            subscriptions.iter().cloned(),
+        )?);
     }
     let is_here = |name: &str| domains.iter().any(|domain| domain.name() == name);
     for event in contracts.iter().flat_map(|contract| contract.events) {

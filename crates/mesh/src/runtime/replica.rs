@@ -20,7 +20,7 @@ const BASE_LIFE: Duration = Duration::from_hours(24);
 pub(super) fn settings(config: &Config, metrics: &Metrics) -> Result<Option<ReplicaSettings>, StartError> {
     let Some(url) = &config.database.replica_url else { return Ok(None) };
     let redis = config.redis.url.as_ref().ok_or(StartError::ReplicaWithoutRedis)?;
-    let notes = Notes(Redis::new(redis).map_err(StartError::Redis)?);
+    let notes = Notes(Redis::trusted_by(redis, config.redis.ca.as_deref()).map_err(StartError::Redis)?);
     Ok(Some(ReplicaSettings {
         url: url.clone(),
         max_connections: config.database.replica_connections.get(),

@@ -18,7 +18,7 @@ use weft_transport::{Admission, Limits, Server, TransportError, Upstreams};
 use weft_workload_identity::{CertificateSource, WorkloadName};
 
 use super::{
-    Migrations, Running, Runtime, Tasks, adjust::Adjustable, callers, certificates, discovery::Discovery, events, replica,
+    Migrations, Running, Runtime, Tasks, adjust::Adjustable, blobs, callers, certificates, discovery::Discovery, events, replica,
     sealing,
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     let mut adjustable = Adjustable::new(&config, live.as_ref(), tuning.clone(), agent.as_ref(), Arc::clone(&rules));
     let (databases, stores) = open_stores(&serving(&config, &metrics, watching)?, &domains, migrations, &metrics).await?;
     adjustable.logs_in_to(databases, &config);
-    let sealer = if domains.is_empty() { None } else { sealing::open(&config)? };
+    let (sealer, blobs) = if domains.is_empty() { (None, None) } else { (sealing::open(&config)?, blobs::open_blobs(&config)?) };
     let workloads = workloads(&domains, edge)?;
     let certificates = certificates::open(&config, agent.as_ref(), &workloads).await?;
     let discovery = Box::pin(Discovery::new(&config, agent.as_ref())).await?;
@@ -68,6 +68,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
             clock: clock.clone(),
             config: Arc::clone(&config),
             sealer: sealer.clone(),
+            blobs: blobs.clone(),
             sagas: Sagas::new(store.clone()),
             contracts: contracts.clone(),
         };

@@ -22,7 +22,7 @@ const SKEW: Duration = Duration::from_secs(2);
 /// The database: reached, up to date, and at the same time.
 pub(super) async fn look(config: &Config, domains: &[Domain], findings: &mut Findings) {
     let is_server = config.database.url.is_some();
-    if !is_server && !look_at_folder(&config.data_dir, findings) {
+    if !is_server && !look_at_folder("data_dir", &config.data_dir, findings) {
         return;
     }
     let databases = match weft_mesh::open_databases(config).await {
@@ -41,7 +41,7 @@ pub(super) async fn look(config: &Config, domains: &[Domain], findings: &mut Fin
 }
 
 /// Whether the folder of the databases can be written, or made.
-fn look_at_folder(folder: &Path, findings: &mut Findings) -> bool {
+pub(super) fn look_at_folder(setting: &str, folder: &Path, findings: &mut Findings) -> bool {
     let mut there = folder;
     while !there.exists() {
         // A relative folder stands in the one that this runs in.
@@ -50,12 +50,12 @@ fn look_at_folder(folder: &Path, findings: &mut Findings) -> bool {
     match tempfile::tempfile_in(there) {
         Ok(_) => {
             let state = if there == folder { "can be written" } else { "is not there yet and can be made" };
-            findings.good("data_dir", format!("{} {state}", folder.display()));
+            findings.good(setting, format!("{} {state}", folder.display()));
             there == folder
         }
         Err(error) => {
-            let remedy = "let this user write there, or set data_dir to a folder where it can";
-            findings.bad("data_dir", format!("{}: {error}", folder.display()), remedy);
+            let remedy = format!("let this user write there, or set {setting} to a folder where it can");
+            findings.bad(setting, format!("{}: {error}", folder.display()), remedy);
             false
         }
     }
@@ -119,7 +119,7 @@ async fn look_at_replica(config: &Config, findings: &mut Findings) {
 pub(super) async fn look_at_redis(config: &Config, findings: &mut Findings) {
     let Some(url) = &config.redis.url else { return };
     let remedy = "start Redis, or correct redis.url; without it caches and counters are each process' own";
-    let redis = match Redis::new(url) {
+    let redis = match Redis::trusted_by(url, config.redis.ca.as_deref()) {
         Ok(redis) => redis,
         Err(error) => return findings.bad("redis", sentence(&error), remedy),
     };

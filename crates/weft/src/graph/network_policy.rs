@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use url::Url;
 use weft_access::EDGE;
-use weft_config::Config;
+use weft_config::{BlobsUrl, Config};
 use weft_mesh::Domain;
 
 use super::Edge;
@@ -50,6 +50,12 @@ fn carrier_port(scheme: &str) -> u16 {
     }
 }
 
+/// The port of the server that has the bucket, if files are kept in one.
+fn bucket_port(config: &Config) -> Option<u16> {
+    let is_bucket = matches!(config.blobs.url, Some(BlobsUrl::Bucket { .. }));
+    is_bucket.then(|| config.blobs.endpoint.as_ref().and_then(Url::port_or_known_default).unwrap_or(443))
+}
+
 /// Which ports are which, where they do not change from start to start.
 struct Ports {
     domains: Vec<(&'static str, u16)>,
@@ -70,6 +76,7 @@ impl Ports {
             config.redis.url.as_ref().map(|url| secret(url.expose_secret(), 6379)),
             config.consul.address.as_ref().map(|url| port(url, 8500)),
             config.otel.endpoint.as_ref().map(|url| port(url, 4317)),
+            bucket_port(config),
         ]
         .into_iter()
         .flatten()

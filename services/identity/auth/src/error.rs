@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weft_contracts_auth::AuthReason;
-use weft_mesh::{Error, seal::SealError, store::StoreError};
+use weft_mesh::{Error, blob::BlobError, seal::SealError, store::StoreError};
 
 use crate::{password::PasswordError, random::RandomError, signing_key::SigningKeyError};
 
@@ -37,6 +37,14 @@ pub(crate) enum AuthError {
     TooManyApiKeys,
     #[error("no such API key is good")]
     ApiKeyInvalid,
+    #[error("the account has no avatar")]
+    AvatarNotFound,
+    #[error("this installation has no place for pictures: its operator sets blobs.url")]
+    AvatarsNotKept,
+    #[error("the database has an avatar of a type that is none")]
+    MediaTypeUnknown,
+    #[error(transparent)]
+    Blob(#[from] BlobError),
     #[error("{0} must be a time to come")]
     NotToCome(&'static str),
     #[error("{0} must be a UUID")]
@@ -84,11 +92,15 @@ impl From<AuthError> for Error {
             AuthError::RefreshedTooOften => return busy(&error, REFRESHES_RETRY),
             AuthError::TooManyApiKeys => AuthReason::TooManyApiKeys,
             AuthError::ApiKeyInvalid => AuthReason::ApiKeyInvalid,
+            AuthError::AvatarNotFound | AuthError::Blob(BlobError::NotFound) => AuthReason::AvatarNotFound,
+            AuthError::AvatarsNotKept => AuthReason::AvatarsNotKept,
+            AuthError::Blob(error) => return error.into(),
             AuthError::NotToCome(field) => return Self::invalid_field(field, "must be a time to come"),
             AuthError::NotUuid(field) => return Self::invalid_field(field, "must be a UUID"),
             AuthError::RoleUnspecified => return Self::invalid_field("role", "must be said"),
             AuthError::Mesh(error) => return error,
             AuthError::RoleUnknown
+            | AuthError::MediaTypeUnknown
             | AuthError::NoSigningKey
             | AuthError::Interrupted(_)
             | AuthError::Token(_)

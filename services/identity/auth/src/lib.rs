@@ -4,7 +4,8 @@
 //! login starts a session: short-lived access tokens, signed with Ed25519 so that the edge verifies
 //! them alone, and one refresh token at a time, which every refresh replaces. A session ends by its
 //! time, by a logout, or when an old refresh token is shown again. A program has an API key instead, which
-//! the edge has looked up here by its digest, and which lasts until it is revoked.
+//! the edge has looked up here by its digest, and which lasts until it is revoked. An account may have an avatar, a file of the
+//! person.
 //!
 //! Settings: the section `[auth]` of the configuration.
 
@@ -42,7 +43,7 @@ pub fn domain() -> Domain {
             let (email, password) = (auth.first_administrator_email.clone(), auth.first_administrator_password.clone());
             let settings = settings.and_then(|settings| settings.with_first_administrator(email, password));
             let settings = settings.map_err(|error| cannot_start(&error))?;
-            Auth::new(cx.store(), settings, cx.sealer()).map_err(|error| cannot_start(&error))
+            Auth::new(cx.store(), settings, cx.sealer(), cx.blobs()).map_err(|error| cannot_start(&error))
         })
         .every("expire_sessions", minutes(10), Auth::expire)
         .every("rotate_signing_keys", hours(1), Auth::rotate_signing_keys)

@@ -3,13 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weft_contracts_auth::{
-    self as contract, AssignRoleRequest, CreateApiKeyRequest, CreateApiKeyResponse, ExchangeApiKeyRequest,
-    ExchangeApiKeyResponse, KeySet, ListApiKeysRequest, ListApiKeysResponse, ListKeysRequest, ListRevocationsRequest,
-    ListRevocationsResponse, LoginRequest, LoginResponse, LogoutRequest, RefreshRequest, RegisterRequest, Revocation,
-    RevokeApiKeyRequest, Role, User,
+    self as contract, AssignRoleRequest, Avatar, CreateApiKeyRequest, CreateApiKeyResponse, DeleteAvatarRequest,
+    DownloadAvatarRequest, ExchangeApiKeyRequest, ExchangeApiKeyResponse, GetAvatarRequest, KeySet, ListApiKeysRequest,
+    ListApiKeysResponse, ListKeysRequest, ListRevocationsRequest, ListRevocationsResponse, LoginRequest, LoginResponse,
+    LogoutRequest, RefreshRequest, RegisterRequest, Revocation, RevokeApiKeyRequest, Role, User,
 };
 use weft_mesh::{
-    Call, Reply, Result, TenantId,
+    Call, HttpBody, Reply, Result, Streaming, TenantId,
+    blob::Blobs,
     seal::Sealer,
     store::{Read, Statement, Store, Tx},
 };
@@ -42,6 +43,7 @@ const SKEW: TimeDelta = TimeDelta::minutes(1);
 /// The handler of auth.
 pub(crate) struct Auth {
     store: Store,
+    blobs: Option<Blobs>,
     settings: Settings,
     hasher: Hasher,
     keys: Keys,
@@ -55,9 +57,14 @@ enum Refreshed {
 }
 
 impl Auth {
-    pub(crate) fn new(store: Store, settings: Settings, sealer: Option<Sealer>) -> Result<Self, PasswordError> {
+    pub(crate) fn new(
+        store: Store,
+        settings: Settings,
+        sealer: Option<Sealer>,
+        blobs: Option<Blobs>,
+    ) -> Result<Self, PasswordError> {
         let hasher = Hasher::new(settings.max_parallel_hashes)?;
-        Ok(Self { keys: Keys::new(store.clone(), sealer), store, settings, hasher, first_administrator: Seen::default() })
+        Ok(Self { keys: Keys::new(store.clone(), sealer), store, blobs, settings, hasher, first_administrator: Seen::default() })
     }
 
     /// Deletes sessions and revocations whose time is over, some at a time.
@@ -288,6 +295,23 @@ impl contract::Auth for Auth {
         Ok(().into())
     }
 
+    async fn put_avatar(&self, call: &Call, request: Streaming<HttpBody>) -> Result<Reply<Avatar>> {
+        Ok(self.change_avatar(call, request).await?.into())
+    }
+
+    async fn get_avatar(&self, call: &Call, request: GetAvatarRequest) -> Result<Reply<Avatar>> {
+        Ok(self.avatar_of(call, &request).await?.into())
+    }
+
+    async fn delete_avatar(&self, call: &Call, _: DeleteAvatarRequest) -> Result<Reply<()>> {
+        self.remove_avatar(call).await?;
+        Ok(().into())
+    }
+
+    async fn download_avatar(&self, call: &Call, request: DownloadAvatarRequest) -> Result<Reply<Streaming<HttpBody>>> {
+        Ok(self.give_avatar(call, &request).await?)
+    }
+
     async fn exchange_api_key(&self, call: &Call, request: ExchangeApiKeyRequest) -> Result<Reply<ExchangeApiKeyResponse>> {
         Ok(self.whose_key(call, &request).await?.into())
     }
@@ -313,5 +337,6 @@ fn parse_id(field: &'static str, text: &str) -> Result<Uuid, AuthError> {
 }
 
 mod api_keys;
+mod avatars;
 #[cfg(test)]
 mod tests;

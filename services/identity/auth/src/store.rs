@@ -78,6 +78,14 @@ statements! {
     system FIND_API_KEY =
         "SELECT tenant_id, id, name, role, creator_id, create_time, expire_time FROM api_keys WHERE digest = $1";
 
+    GET_AVATAR = "SELECT blob_id, media_type, size, sha256, update_time FROM avatars WHERE tenant_id = $1 AND user_id = $2";
+    SET_AVATAR =
+        "INSERT INTO avatars (tenant_id, user_id, blob_id, media_type, size, sha256, update_time) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) \
+         ON CONFLICT (tenant_id, user_id) DO UPDATE SET blob_id = excluded.blob_id, media_type = excluded.media_type, \
+         size = excluded.size, sha256 = excluded.sha256, update_time = excluded.update_time";
+    DELETE_AVATAR = "DELETE FROM avatars WHERE tenant_id = $1 AND user_id = $2";
+
     system LIST_SIGNING_KEYS = "SELECT number, seed, sign_from FROM signing_keys ORDER BY number LIMIT 100";
     system INSERT_SIGNING_KEY =
         "INSERT INTO signing_keys (number, seed, sign_from) VALUES ($1, $2, $3) ON CONFLICT (number) DO NOTHING";
@@ -146,6 +154,16 @@ impl ApiKeyRow {
     }
 }
 
+/// A picture of an account: which blob, and what it is.
+#[derive(FromRow)]
+pub(crate) struct AvatarRow {
+    pub(crate) blob_id: Uuid,
+    pub(crate) media_type: String,
+    pub(crate) size: i64,
+    pub(crate) sha256: Vec<u8>,
+    pub(crate) update_time: DateTime<Utc>,
+}
+
 /// What a login compares.
 #[derive(FromRow)]
 pub(crate) struct AccountRow {
@@ -206,6 +224,17 @@ pub(crate) async fn get_user(read: &Read, id: Uuid) -> Result<Option<UserRow>, S
 /// The account with this address, in whatever tenant.
 pub(crate) async fn find_account(read: &Read, email: &EmailAddress) -> Result<Option<AccountRow>, StoreError> {
     read.run(&FIND_ACCOUNT).bind(email.as_str()).fetch_optional().await
+}
+
+/// The avatar of an account in the call's tenant.
+pub(crate) async fn get_avatar(read: &Read, user: Uuid) -> Result<Option<AvatarRow>, StoreError> {
+    read.run(&GET_AVATAR).bind(user).fetch_optional().await
+}
+
+/// Records an account's avatar in place of the one before.
+pub(crate) async fn set_avatar(tx: &Tx, user: Uuid, avatar: &AvatarRow) -> Result<(), StoreError> {
+    let run = tx.run(&SET_AVATAR).bind(user).bind(avatar.blob_id).bind(&avatar.media_type).bind(avatar.size);
+    run.bind(avatar.sha256.clone()).bind(avatar.update_time).execute().await.map(drop)
 }
 
 /// Adds a session with its first token.
@@ -287,6 +316,7 @@ pub(crate) async fn erase(tx: &Tx, subject: Subject) -> weft_mesh::Result<()> {
         revoke_api_key(tx, key, now, now + LONGEST_ACCESS_TOKEN).await?;
     }
     tx.run(&FORGET_NAME).bind(subject.user).execute().await?;
+    tx.run(&DELETE_AVATAR).bind(subject.user).execute().await?;
     tx.run(&DELETE_USER).bind(subject.user).execute().await?;
     Ok(())
 }

@@ -155,6 +155,6 @@ async fn what_tells_of_a_person_who_is_erased_is_forgotten(backend: Backend) {
     let mut parts = CallBuilder::new(Clock::system());
     parts.scope = Scope::System("a test erases a person");
     let subject = Subject { tenant, user: ada.id() };
-    weft_events_domain::domain().erase(&store(&mesh).await, &parts.build(), subject).await.unwrap();
+    weft_events_domain::domain().erase(&store(&mesh).await, None, &parts.build(), subject).await.unwrap();
     assert_eq!(seen().await, [ordered[1].id.clone()], "ada's order is told of no more");
 }

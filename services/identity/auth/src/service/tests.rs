@@ -29,7 +29,7 @@ impl Replicas {
         let store = databases.store(domain.schema()).await.unwrap();
         let (minute, month) = (Duration::from_mins(10), Duration::from_hours(720));
         let settings = Settings::new(minute, month, NonZeroUsize::MIN).unwrap();
-        let replica = || Arc::new(Auth::new(store.clone(), settings.clone(), None).unwrap());
+        let replica = || Arc::new(Auth::new(store.clone(), settings.clone(), None, None).unwrap());
         let all = (0..count).map(|_| replica()).collect();
         Self { all, store, clock: Clock::manual(Clock::system().now()), _folder: folder }
     }
@@ -145,7 +145,7 @@ async fn replicas_rotate_a_session_as_one() {
 
 /// The same replica with other keys of the installation.
 fn with_keys(replicas: &Replicas, sealer: Option<Sealer>) -> Auth {
-    Auth::new(replicas.store.clone(), replicas.all[0].settings.clone(), sealer).unwrap()
+    Auth::new(replicas.store.clone(), replicas.all[0].settings.clone(), sealer, None).unwrap()
 }
 
 async fn seeds(replicas: &Replicas) -> Vec<Vec<u8>> {
@@ -189,7 +189,7 @@ async fn seeds_are_sealed_and_sealed_anew_when_the_key_changes() {
 fn started_with(replicas: &Replicas, password: &str) -> Vec<Arc<Auth>> {
     let (email, password) = (Some("ann@example.org".to_owned()), Some(password.into()));
     let settings = replicas.all[0].settings.clone().with_first_administrator(email, password).unwrap();
-    let replica = |_| Arc::new(Auth::new(replicas.store.clone(), settings.clone(), None).unwrap());
+    let replica = |_| Arc::new(Auth::new(replicas.store.clone(), settings.clone(), None, None).unwrap());
     (0..4).map(replica).collect()
 }
 

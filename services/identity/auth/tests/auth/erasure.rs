@@ -47,9 +47,10 @@ async fn an_erased_person_is_in_no_dump_and_others_are(backend: Backend) {
     let subject =
         Subject { tenant: TenantId(Uuid::parse_str(&owner.tenant_id).unwrap()), user: Uuid::parse_str(&owner.id).unwrap() };
     let store = store(&given).await;
+    let blobs = weft_mesh::open_blobs(given.mesh.running().config()).unwrap().unwrap();
     // Again, as after a crash.
     for _ in 0..2 {
-        weft_auth::domain().erase(&store, &system(), subject).await.unwrap();
+        weft_auth::domain().erase(&store, Some(&blobs), &system(), subject).await.unwrap();
     }
     let dump = dump(&given);
     assert!(!is_in(&dump, "zerelda.quint"));

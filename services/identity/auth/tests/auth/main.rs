@@ -4,6 +4,7 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod avatars;
 mod erasure;
 mod first_administrator;
 mod given;
