@@ -14,7 +14,7 @@ use weft_jobs::Job;
 use weft_saga::{Conductor, Sagas};
 use weft_store::{Databases, Pooler, Settings, Store, Watch};
 use weft_telemetry::Metrics;
-use weft_transport::{Admission, Limits, Server, TransportError, Upstreams};
+use weft_transport::{Admission, Limits, Server, ServerHealth, TransportError, Upstreams};
 use weft_workload_identity::{CertificateSource, WorkloadName};
 
 use super::{
@@ -93,9 +93,7 @@ pub(super) async fn start(runtime: Runtime) -> Result<Running, StartError> {
     for (server, listener) in ready {
         servers.spawn(server.serve(listener, servers.token()));
     }
-    for reported in &health {
-        reported.set_serving(true).await;
-    }
+    report_serving(&health).await;
     work(&jobs, conductors, &mut background);
     if let Some(live) = live.clone() {
         background.spawn(adjustable.clone().follow(live, background.token()));
@@ -152,6 +150,12 @@ fn admission(
         clock: clock.clone(),
         metrics: metrics.clone(),
     })
+}
+
+async fn report_serving(health: &[ServerHealth]) {
+    for reported in health {
+        reported.set_serving(true).await;
+    }
 }
 
 /// Starts jobs and sagas.

@@ -78,7 +78,7 @@ fn outdated() -> String {
 async fn a_login_replaces_a_hash_of_another_cost() {
     for replicas in Replicas::on_both(1).await {
         let (auth, call) = (&replicas.all[0], replicas.call());
-        auth.register(&call, register()).await.unwrap();
+        Box::pin(auth.register(&call, register())).await.unwrap();
         let account = replicas.account().await;
         let tenant = call.in_tenant(TenantId(account.tenant_id)).unwrap();
         let age = async |tx: Tx| {
@@ -126,7 +126,7 @@ async fn replicas_agree_on_the_first_key_and_list_it_at_once() {
 async fn replicas_rotate_a_session_as_one() {
     for replicas in Replicas::on_both(4).await {
         let call = replicas.call();
-        replicas.all[0].register(&call, register()).await.unwrap();
+        Box::pin(replicas.all[0].register(&call, register())).await.unwrap();
         let token = replicas.all[0].login(&call, login("pass word")).await.unwrap().message.refresh_token;
         let refreshes = replicas.all.iter().map(|auth| {
             let (auth, call, refresh_token) = (Arc::clone(auth), call.clone(), token.clone());
