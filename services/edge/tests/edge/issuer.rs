@@ -14,11 +14,12 @@ use tokio::sync::watch;
 use uuid::Uuid;
 use weft_contracts_auth as contract;
 use weft_contracts_auth::{
-    AssignRoleRequest, AuthReason, CreateApiKeyRequest, CreateApiKeyResponse, ExchangeApiKeyRequest, ExchangeApiKeyResponse, Key,
-    KeySet, ListApiKeysRequest, ListApiKeysResponse, ListKeysRequest, ListRevocationsRequest, ListRevocationsResponse,
-    LoginRequest, LoginResponse, LogoutRequest, RefreshRequest, RegisterRequest, Revocation, RevokeApiKeyRequest, User,
+    AssignRoleRequest, AuthReason, Avatar, CreateApiKeyRequest, CreateApiKeyResponse, DeleteAvatarRequest, DownloadAvatarRequest,
+    ExchangeApiKeyRequest, ExchangeApiKeyResponse, GetAvatarRequest, Key, KeySet, ListApiKeysRequest, ListApiKeysResponse,
+    ListKeysRequest, ListRevocationsRequest, ListRevocationsResponse, LoginRequest, LoginResponse, LogoutRequest, RefreshRequest,
+    RegisterRequest, Revocation, RevokeApiKeyRequest, User,
 };
-use weft_mesh::{Call, Domain, Error, MeshReason, Reply, Result};
+use weft_mesh::{Call, Domain, Error, HttpBody, MeshReason, Reply, Result, Streaming};
 
 /// What the domain publishes, and how often it was asked.
 #[derive(Debug)]
@@ -149,6 +150,22 @@ impl contract::Auth for Handler {
     }
 
     async fn revoke_api_key(&self, _: &Call, _: RevokeApiKeyRequest) -> Result<Reply<()>> {
+        unused()
+    }
+
+    async fn put_avatar(&self, _: &Call, _: Streaming<HttpBody>) -> Result<Reply<Avatar>> {
+        unused()
+    }
+
+    async fn get_avatar(&self, _: &Call, _: GetAvatarRequest) -> Result<Reply<Avatar>> {
+        unused()
+    }
+
+    async fn delete_avatar(&self, _: &Call, _: DeleteAvatarRequest) -> Result<Reply<()>> {
+        unused()
+    }
+
+    async fn download_avatar(&self, _: &Call, _: DownloadAvatarRequest) -> Result<Reply<Streaming<HttpBody>>> {
         unused()
     }
 
