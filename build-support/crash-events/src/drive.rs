@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use crate::{Arguments, CrashError, Result, Role, audit, carrier::CarrierServer, database, records::Records};
+use crate::{Arguments, CrashError, Result, Role, audit, carrier::CarrierServer, database, records::Records, worker::word};
 
 /// How long the changes may take.
 const CHANGES_LIMIT: Duration = Duration::from_mins(5);
@@ -117,6 +117,7 @@ impl<'a> House<'a> {
             });
         }
         self.wait(records, changes, end).await?;
+        self.wait_for_word(records, end).await?;
         struck.sort();
         let mut by_target: Vec<(String, usize)> = Vec::new();
         for what in struck {
@@ -133,6 +134,20 @@ impl<'a> House<'a> {
         while Records::count(&records.mail).await? == 0 {
             if Instant::now() > end {
                 return Err(CrashError::TooSlow { made: 0, planned: self.arguments.changes });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until nobody makes changes any more: who is in the middle of some makes a few more than enough.
+    async fn wait_for_word(&self, records: &Records, end: Instant) -> Result<()> {
+        let writing = self.processes.iter().filter(|(role, _)| matches!(role, Role::Publish | Role::All));
+        let words: Vec<_> = writing.map(|(_, child)| word(&self.folder, child.id())).collect();
+        while !words.iter().all(|word| word.exists()) {
+            if Instant::now() > end {
+                let made = Records::count(&records.shop).await.unwrap_or_default();
+                return Err(CrashError::TooSlow { made, planned: self.arguments.changes });
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
