@@ -78,3 +78,35 @@ impl<M: Marks> WriteNotes for Notes<M> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use uuid::Uuid;
+    use weft_call::TenantId;
+
+    use super::*;
+
+    fn process() -> Notes<Redis> {
+        Notes(Redis::new(&weft_test_redis::address().unwrap().into()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_one_process_notes_another_finds_under_the_same_writer_alone() {
+        let (one, other, keep) = (process(), process(), Duration::from_mins(1));
+        let ada = Writer { domain: "orders", tenant: TenantId(Uuid::now_v7()), principal: "user:ada".to_owned() };
+        one.note(&ada, LogPosition(7), keep).await.unwrap();
+        one.raise_base("orders", LogPosition(3)).await.unwrap();
+        let noted = other.find(&ada).await.unwrap();
+        assert_eq!(noted.own, Some(LogPosition(7)));
+        assert!(noted.base >= Some(LogPosition(3)));
+        for stranger in [
+            Writer { principal: "user:grace".to_owned(), ..ada.clone() },
+            Writer { tenant: TenantId(Uuid::now_v7()), ..ada.clone() },
+            Writer { domain: "catalog", ..ada.clone() },
+        ] {
+            assert_eq!(other.find(&stranger).await.unwrap().own, None, "{stranger:?}");
+        }
+    }
+}
