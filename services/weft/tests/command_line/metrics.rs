@@ -9,8 +9,9 @@ use crate::{
 
 const PAGE: &str = include_str!("../../../../docs/metrics.md");
 
-/// What happens rarely has no line before it has happened; nor have the events that nobody handles.
-const RARE: [&str; 10] = [
+/// What happens rarely has no line before it has happened; nor have the events that nobody handles, nor a replica where there is
+/// none.
+const RARE: [&str; 14] = [
     "weft_calls_shed_total",
     "weft_endpoint_ejections_total",
     "weft_retries_total",
@@ -21,6 +22,10 @@ const RARE: [&str; 10] = [
     "weft_edge_connections_ended_total",
     "weft_events_deferred",
     "weft_events_parked",
+    "weft_transactions_repeated_total",
+    "weft_replica_up",
+    "weft_replica_behind_bytes",
+    "weft_replica_reads_total",
 ];
 
 /// The names in the first column of the page's table.
