@@ -14,7 +14,9 @@ pub enum CacheError {
     #[error("Redis was unavailable a moment ago")]
     LeftAlone,
     /// The address of Redis is none. What it says is not repeated: it may hold a password.
-    #[error("redis.url is no address such as redis://host:6379")]
+    #[error(
+        "redis.url is no address such as redis://host:6379, redis+sentinel://host:26379/SERVICE or redis+cluster://host:6379"
+    )]
     Address,
     /// The authorities that Redis is to be trusted by cannot be read.
     #[error("redis.ca: {} holds no certificates that can be read (PEM)", file.display())]
@@ -23,7 +25,9 @@ pub enum CacheError {
         file: PathBuf,
     },
     /// Authorities are named for a Redis that is not spoken to over TLS.
-    #[error("redis.ca goes with a rediss:// address: over redis:// nothing is encrypted, and nobody is asked who they are")]
+    #[error(
+        "redis.ca goes with an address that begins with rediss: over redis:// nothing is encrypted, and nobody is asked who they are"
+    )]
     NotOverTls,
     /// The name of a cache is none: it consists of a to z, 0 to 9, `.`, `_` and `-`.
     #[error("{0:?} is no name for a cache: use a to z, 0 to 9, '.', '_' and '-'")]

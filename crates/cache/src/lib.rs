@@ -37,8 +37,7 @@
 //! A Redis that fails is left alone for a moment, so that calls do not wait for it one by one; one
 //! line is logged when it is lost and one when it is back.
 //!
-//! One Redis server is supported, or whatever answers at one address as one does. Every operation
-//! touches a single key, as Redis Cluster demands, but there is no client for Cluster or Sentinel yet.
+//! Redis is one server, the primary that Sentinels name, or a cluster, where every operation touches a single key.
 //! A failover to a replica that lags behind can bring back an entry that was removed: what must stay
 //! revoked even then needs an authority in the store as well.
 

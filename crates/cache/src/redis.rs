@@ -4,25 +4,24 @@
 //! answer costs a call at most [`CONNECT_LIMIT`] and [`ANSWER_LIMIT`], and is then left alone for a
 //! moment (see [`outage`]). Redis 6.2 or newer, or Valkey.
 
+mod address;
 mod cached;
 mod counted;
 mod ephemeral;
 mod marked;
 mod outage;
+mod servers;
 
-use std::{fmt, fs, path::Path, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
-use redis::{
-    Client, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo, RedisResult, Script, TlsCertificates,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-    io::tcp::TcpSettings,
-};
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use redis::{FromRedisValue, RedisResult, Script};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::CacheError;
 
+use address::Named;
 use outage::Outage;
+use servers::Connection;
 
 /// How long connecting may take, TLS and login included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -30,14 +29,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 
-/// How long the peer's system may stay silent until the connection is given up (RFC 5482).
-#[cfg(target_os = "linux")]
-const SILENCE_LIMIT: Duration = Duration::from_secs(3);
-
 /// Entries and counters in one Redis. Clones share a connection.
 #[derive(Clone)]
 pub struct Redis {
-    connection: ConnectionManager,
+    connection: Connection,
     outage: Arc<Outage>,
     scripts: Arc<Scripts>,
 }
@@ -51,25 +46,19 @@ struct Scripts {
 }
 
 impl Redis {
-    /// The Redis at `redis://` or, over TLS with the system's roots, `rediss://user:password@host:port/number`.
-    /// It is connected when it is first needed, and again whenever it was lost, within the Tokio
-    /// runtime that this is called in.
+    /// The Redis at `redis://user:password@host:port/number`; the primary that Sentinels call SERVICE, at
+    /// `redis+sentinel://user:password@host:port/SERVICE/number`; or the cluster at `redis+cluster://user:password@host:port`. Over
+    /// TLS they begin with `rediss`, and the system's roots are trusted. Of Sentinels and clusters further servers can be named, by
+    /// `?node=host:port&node=host:port`; user, password and number belong to the primary, not to Sentinels. It is connected when it
+    /// is first needed, and again whenever it was lost, within the Tokio runtime that this is called in.
     pub fn new(url: &SecretString) -> Result<Self, CacheError> {
         Self::trusted_by(url, None)
     }
 
-    /// The same, where a server at a `rediss://` address must be certified by an authority of the file `ca` (PEM), if there
-    /// is one, and not by one of the system's.
+    /// The same, where servers that are spoken to over TLS must be certified by an authority of the file `ca` (PEM), if there is
+    /// one, and not by one of the system's.
     pub fn trusted_by(url: &SecretString, ca: Option<&Path>) -> Result<Self, CacheError> {
-        // The library's error is dropped: it may repeat the password.
-        let address = url.expose_secret().into_connection_info().map_err(|_| CacheError::Address)?;
-        let client = client(address.set_tcp_settings(tcp_settings()), ca)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_response_timeout(Some(ANSWER_LIMIT))
-            // Whoever asks next tries again; nobody waits for several attempts.
-            .set_number_of_retries(0);
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(CacheError::Unavailable)?;
+        let connection = Connection::to(Named::by(url.expose_secret())?, ca)?;
         let scripts = Scripts {
             claim: cached::claim_script(),
             fill: cached::fill_script(),
@@ -85,7 +74,7 @@ impl Redis {
     }
 
     /// Asks Redis, unless it failed a moment ago.
-    async fn ask<T: FromRedisValue, F>(&self, question: impl FnOnce(ConnectionManager) -> F) -> Result<T, CacheError>
+    async fn ask<T: FromRedisValue, F>(&self, question: impl FnOnce(Connection) -> F) -> Result<T, CacheError>
     where
         F: Future<Output = RedisResult<T>>,
     {
@@ -109,26 +98,4 @@ impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis").field("outage", &self.outage).finish_non_exhaustive()
     }
-}
-
-fn client(address: ConnectionInfo, ca: Option<&Path>) -> Result<Client, CacheError> {
-    let Some(file) = ca else { return Client::open(address).map_err(|_| CacheError::Address) };
-    if !matches!(address.addr(), ConnectionAddr::TcpTls { .. }) {
-        return Err(CacheError::NotOverTls);
-    }
-    let unreadable = || CacheError::Authority { file: file.to_owned() };
-    let authorities = fs::read(file).map_err(|_| unreadable())?;
-    // A file without any would be taken, and then nobody trusted.
-    if CertificateDer::pem_slice_iter(&authorities).next().is_none() {
-        return Err(unreadable());
-    }
-    let trusted = TlsCertificates { client_tls: None, root_cert: Some(authorities) };
-    Client::build_with_tls(address, trusted).map_err(|_| unreadable())
-}
-
-fn tcp_settings() -> TcpSettings {
-    let settings = TcpSettings::default().set_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let settings = settings.set_user_timeout(SILENCE_LIMIT);
-    settings
 }

@@ -3,22 +3,33 @@
 //! [`address`] names a server that all tests of a process share: the one of
 //! `WEFT_TEST_REDIS=redis://127.0.0.1:6379`, or else one that is started at the first call. Tests keep
 //! apart by their keys. [`Server::start`] gives a test a server of its own, to be stopped and started
-//! again at the same port. Servers end with the test process, however that ends. A machine without
+//! again at the same port; [`Cluster`] and [`Watched`] are several that take over from each other. Servers end with the test process, however that ends. A machine without
 //! Redis fails the test with the command that installs it.
 
+mod cluster;
 mod process;
+mod watched;
 
 use std::{
     env::VarError,
+    ffi::OsString,
     fs, io,
     net::TcpListener,
     path::{Path, PathBuf},
     sync::OnceLock,
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-use process::Process;
+pub use cluster::Cluster;
+pub use watched::Watched;
+
+use process::{Process, Run};
+
+/// How long servers may take until they know each other, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why there is no Redis for a test.
 #[derive(Debug, thiserror::Error)]
@@ -75,28 +86,33 @@ pub struct Server {
     durable: bool,
     /// Certificate and key, if it is spoken to over TLS.
     tls: Option<(PathBuf, PathBuf)>,
+    /// What it is told besides.
+    more: Vec<String>,
 }
 
 impl Server {
     /// Remembers nothing when it is started again. Blocks until the server answers.
     pub fn start() -> Result<Self, TestRedisError> {
-        Self::new(false, None)
+        Self::new(false, None, &[])
     }
 
     /// Writes everything to its folder before it answers, and remembers it when it is started again.
     pub fn durable() -> Result<Self, TestRedisError> {
-        Self::new(true, None)
+        Self::new(true, None, &[])
     }
 
     /// Speaks TLS alone, with this certificate and key, both in PEM. Blocks until the server listens.
     pub fn with_tls(certificate: &str, key: &str) -> Result<Self, TestRedisError> {
-        Self::new(false, Some((certificate, key)))
+        Self::new(false, Some((certificate, key)), &[])
     }
 
-    fn new(durable: bool, tls: Option<(&str, &str)>) -> Result<Self, TestRedisError> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let programs = std::env::split_paths(&path).map(|folder| folder.join("redis-server"));
-        let program = programs.into_iter().find(|program| program.is_file()).ok_or(TestRedisError::NotInstalled)?;
+    /// Told this besides.
+    fn told(more: &[&str]) -> Result<Self, TestRedisError> {
+        Self::new(false, None, more)
+    }
+
+    fn new(durable: bool, tls: Option<(&str, &str)>, more: &[&str]) -> Result<Self, TestRedisError> {
+        let program = program()?;
         let folder = tempfile::Builder::new().prefix("weft-redis-").tempdir().map_err(TestRedisError::Folder)?;
         let port = free_port().map_err(TestRedisError::Port)?;
         let tls = match tls {
@@ -108,7 +124,8 @@ impl Server {
                 Some(files)
             }
         };
-        let mut server = Self { program, folder, port, process: None, durable, tls };
+        let more = more.iter().map(ToString::to_string).collect();
+        let mut server = Self { program, folder, port, process: None, durable, tls, more };
         server.restart()?;
         Ok(server)
     }
@@ -116,8 +133,29 @@ impl Server {
     /// Starts it again at the same port. Blocks until the server answers.
     pub fn restart(&mut self) -> Result<(), TestRedisError> {
         self.stop();
-        self.process = Some(Process::start(&self.program, self.folder(), self.port, self.durable, self.tls.as_ref())?);
+        self.process = Some(Process::start(&Run {
+            program: &self.program,
+            folder: self.folder(),
+            port: self.port,
+            arguments: self.arguments(),
+            speaks_tls: self.tls.is_some(),
+        })?);
         Ok(())
+    }
+
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = ["--bind", "127.0.0.1", "--save", ""].map(OsString::from).into();
+        let port = self.port.to_string();
+        if let Some((certificate, key)) = &self.tls {
+            arguments.extend(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"].map(OsString::from));
+            arguments.extend(["--tls-cert-file".into(), certificate.into(), "--tls-key-file".into(), key.into()]);
+        } else {
+            arguments.extend(["--port", &port].map(OsString::from));
+        }
+        let appends = if self.durable { "yes" } else { "no" };
+        arguments.extend(["--appendfsync", "always", "--appendonly", appends].map(OsString::from));
+        arguments.extend(self.more.iter().map(OsString::from));
+        arguments
     }
 
     /// Kills it.
@@ -139,6 +177,33 @@ impl Server {
     fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// Where Redis is installed.
+fn program() -> Result<PathBuf, TestRedisError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let programs = std::env::split_paths(&path).map(|folder| folder.join("redis-server"));
+    programs.into_iter().find(|program| program.is_file()).ok_or(TestRedisError::NotInstalled)
+}
+
+/// Waits until the answer to a command is as it should be, on a busy machine.
+fn until(port: u16, command: &str, is_there: impl Fn(&str) -> bool) -> Result<(), TestRedisError> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let answer = process::ask(port, command).unwrap_or_default();
+        if is_there(&answer) {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err(TestRedisError::NotReady(format!("{command}: {answer}")));
+        }
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Has a server do something.
+fn tell(port: u16, command: &str) -> Result<(), TestRedisError> {
+    until(port, command, |answer| answer.starts_with('+'))
 }
 
 /// A port that nobody listens on at this moment.

@@ -1,11 +1,12 @@
 //! Starts the server, and sees to it that it ends with this process.
 
 use std::{
+    ffi::OsString,
     fs,
-    io::{Read, Write},
-    net::TcpStream,
+    io::{self, Read, Write},
+    net::{Shutdown, TcpStream},
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -24,37 +25,33 @@ const WATCHDOG: &str = r#"exec 3<&0
 read -r _ <&3
 kill -9 $!
 wait
-[ -d appendonlydir ] || { rm -f log; rmdir "$PWD"; }"#;
+[ -d appendonlydir ] || { rm -f log nodes.conf dump.rdb; rmdir "$PWD"; }"#;
 
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Process(Child);
 
+/// How a server is run.
+pub(crate) struct Run<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) folder: &'a Path,
+    pub(crate) port: u16,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) speaks_tls: bool,
+}
+
 impl Process {
-    pub(crate) fn start(
-        program: &Path,
-        folder: &Path,
-        port: u16,
-        durable: bool,
-        tls: Option<&(PathBuf, PathBuf)>,
-    ) -> Result<Self, TestRedisError> {
+    pub(crate) fn start(run: &Run<'_>) -> Result<Self, TestRedisError> {
+        let Run { program, folder, port, arguments, speaks_tls } = run;
         fs::create_dir_all(folder).map_err(TestRedisError::Folder)?;
         let mut shell = Command::new("/bin/sh");
-        shell.arg("-c").arg(WATCHDOG).arg("watchdog").arg(program).current_dir(folder);
-        shell.args(["--bind", "127.0.0.1", "--save", ""]);
-        if let Some((certificate, key)) = tls {
-            shell.args(["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);
-            shell.arg("--tls-cert-file").arg(certificate).arg("--tls-key-file").arg(key);
-        } else {
-            shell.args(["--port", &port.to_string()]);
-        }
-        shell.args(["--appendfsync", "always", "--appendonly", if durable { "yes" } else { "no" }]);
+        shell.arg("-c").arg(WATCHDOG).arg("watchdog").arg(program).args(arguments).current_dir(folder);
         // A group of its own: what interrupts the test leaves the watchdog to clean up.
         shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let failed = |source| TestRedisError::Run { program: program.to_owned(), source };
+        let failed = |source| TestRedisError::Run { program: program.to_path_buf(), source };
         let process = Self(shell.spawn().map_err(failed)?);
         let end = Instant::now() + START_LIMIT;
-        while !(if tls.is_some() { listens(port) } else { answers(port) }) {
+        while !(if *speaks_tls { listens(*port) } else { answers(*port) }) {
             if Instant::now() > end {
                 return Err(TestRedisError::NotReady(fs::read_to_string(folder.join("log")).unwrap_or_default()));
             }
@@ -78,13 +75,17 @@ fn listens(port: u16) -> bool {
 }
 
 fn answers(port: u16) -> bool {
-    let ask = || {
-        let mut server = TcpStream::connect(("127.0.0.1", port))?;
-        server.set_read_timeout(Some(Duration::from_secs(2)))?;
-        server.write_all(b"PING\r\n")?;
-        let mut answer = [0; 5];
-        server.read_exact(&mut answer)?;
-        std::io::Result::Ok(answer)
-    };
-    ask().is_ok_and(|answer| &answer == b"+PONG")
+    ask(port, "PING").is_ok_and(|answer| answer.starts_with("+PONG"))
+}
+
+/// What a server answers, as it comes: of texts the length as well.
+pub(crate) fn ask(port: u16, command: &str) -> io::Result<String> {
+    let mut server = TcpStream::connect(("127.0.0.1", port))?;
+    server.set_read_timeout(Some(Duration::from_secs(2)))?;
+    write!(server, "{command}\r\n")?;
+    // What was asked is answered, and then nothing more comes.
+    server.shutdown(Shutdown::Write)?;
+    let mut answer = String::new();
+    server.read_to_string(&mut answer)?;
+    Ok(answer)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::Script;
+use redis::{AsyncCommands, Script};
 
 use super::Redis;
 use crate::{Answer, CacheError, MarkKey, Marks, lifetime::millis};
@@ -41,13 +41,11 @@ impl Marks for Redis {
 
     fn pair<'a>(&'a self, first: &'a MarkKey, second: &'a MarkKey) -> Answer<'a, (Option<u64>, Option<u64>)> {
         Box::pin(async move {
-            let (first, second): (Option<String>, Option<String>) = self
-                .ask(|mut connection| async move {
-                    let mut both = redis::pipe();
-                    both.get(first.entry().as_str()).get(second.entry().as_str());
-                    both.query_async(&mut connection).await
-                })
-                .await?;
+            // Two commands and not one: in a cluster the two need not lie together. They go out together all the same.
+            let get = |key: &'a MarkKey| {
+                self.ask(move |mut redis| async move { redis.get::<_, Option<String>>(key.entry().as_str()).await })
+            };
+            let (first, second) = tokio::try_join!(get(first), get(second))?;
             Ok((read(first)?, read(second)?))
         })
     }

@@ -4,9 +4,9 @@ use std::{convert::Infallible, time::Duration};
 
 use weft_cache::{CacheError, CachePolicy, Ephemeral, Json};
 
-use crate::given::{Given, POLICY, a_tenant, has, not_asked, on_both_backends};
+use crate::given::{Given, POLICY, a_tenant, has, not_asked, on_every_backend};
 
-on_both_backends! {
+on_every_backend! {
     a_value_is_loaded_once_and_then_held
     absence_is_held_too
     absence_is_not_held_without_a_time_for_it

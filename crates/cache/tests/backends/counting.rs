@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use weft_cache::{CacheError, CounterKey, CounterScope, Rate, Taken};
 
-use crate::given::{Given, a_tenant, on_both_backends, on_both_backends_at_once};
+use crate::given::{Given, a_tenant, on_every_backend, on_every_backend_at_once};
 
-on_both_backends! {
+on_every_backend! {
     a_bucket_gives_its_burst_and_then_says_how_long_to_wait
     a_bucket_fills_by_its_rate
     counters_are_kept_apart
@@ -15,7 +15,7 @@ on_both_backends! {
 
 mod at_once {
     use super::*;
-    on_both_backends_at_once! { takers_at_once_get_no_more_than_the_burst }
+    on_every_backend_at_once! { takers_at_once_get_no_more_than_the_burst }
 }
 
 fn per_hour(count: u32, burst: u32) -> Rate {

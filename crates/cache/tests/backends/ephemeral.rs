@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use weft_cache::CacheError;
 
-use crate::given::{Given, LIMIT, a_tenant, on_both_backends};
+use crate::given::{Given, LIMIT, a_tenant, on_every_backend};
 
-on_both_backends! {
+on_every_backend! {
     a_value_lives_until_it_is_removed
     a_value_expires
     a_touched_value_lives_on

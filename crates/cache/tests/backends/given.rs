@@ -1,17 +1,22 @@
 //! Where the entries of a test lie.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use secrecy::SecretString;
 use uuid::Uuid;
 use weft_cache::{Cache, CacheEntries, CachePolicy, Codec, Counters, Ephemeral, EphemeralEntries, InProcess, Redis};
 use weft_call::TenantId;
+use weft_test_redis::Cluster;
 
 /// Long enough for a busy machine, for what takes no time.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-/// Makes each behaviour a test on either backend.
-macro_rules! on_both_backends {
+/// Makes each behaviour a test on each backend.
+macro_rules! on_every_backend {
     ($($behaviour:ident)+) => {
         mod in_process {
             $(#[tokio::test] async fn $behaviour() { super::$behaviour(crate::given::in_process()).await })+
@@ -19,11 +24,14 @@ macro_rules! on_both_backends {
         mod redis {
             $(#[tokio::test] async fn $behaviour() { super::$behaviour(crate::given::redis()).await })+
         }
+        mod cluster {
+            $(#[tokio::test] async fn $behaviour() { super::$behaviour(crate::given::cluster()).await })+
+        }
     };
 }
 
 /// The same with threads.
-macro_rules! on_both_backends_at_once {
+macro_rules! on_every_backend_at_once {
     ($($behaviour:ident)+) => {
         mod in_process {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,10 +41,14 @@ macro_rules! on_both_backends_at_once {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $behaviour() { super::$behaviour(crate::given::redis()).await })+
         }
+        mod cluster {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $behaviour() { super::$behaviour(crate::given::cluster()).await })+
+        }
     };
 }
 
-pub(crate) use {on_both_backends, on_both_backends_at_once};
+pub(crate) use {on_every_backend, on_every_backend_at_once};
 
 /// A backend, and a tenant that no other test uses.
 #[derive(Clone)]
@@ -54,6 +66,12 @@ pub(crate) fn in_process() -> Given {
 
 pub(crate) fn redis() -> Given {
     redis_at(&weft_test_redis::address().unwrap())
+}
+
+/// A cluster that all tests of the process share.
+pub(crate) fn cluster() -> Given {
+    static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| Cluster::start().unwrap());
+    redis_at(&CLUSTER.address())
 }
 
 pub(crate) fn redis_at(address: &str) -> Given {

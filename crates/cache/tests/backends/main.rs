@@ -1,4 +1,4 @@
-//! Every behaviour in process and in Redis, and what happens when Redis is lost.
+//! Every behaviour in process, in Redis and in a cluster of it, and what happens when Redis is lost.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod caching;
@@ -9,4 +9,5 @@ mod marking;
 mod outages;
 mod single_flight;
 mod stale_writes;
+mod successors;
 mod trust;

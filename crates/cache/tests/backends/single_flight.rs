@@ -11,9 +11,9 @@ use std::{
 use futures_util::future::join_all;
 use tokio::{sync::Barrier, time::sleep};
 
-use crate::given::{Given, has, on_both_backends_at_once};
+use crate::given::{Given, has, on_every_backend_at_once};
 
-on_both_backends_at_once! {
+on_every_backend_at_once! {
     callers_at_once_load_once
     loads_that_fail_run_one_at_a_time
     a_cancelled_load_is_taken_over

@@ -10,9 +10,9 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-use crate::given::{Given, LIMIT, has, not_asked, on_both_backends_at_once};
+use crate::given::{Given, LIMIT, has, not_asked, on_every_backend_at_once};
 
-on_both_backends_at_once! {
+on_every_backend_at_once! {
     a_load_that_was_overtaken_is_not_written_back
     a_load_that_was_overtaken_does_not_replace_what_is_newer
     who_asks_after_a_change_does_not_take_the_value_of_an_earlier_load

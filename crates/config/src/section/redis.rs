@@ -12,8 +12,9 @@ use crate::units;
 pub(crate) const SETTINGS: &[Setting] = &[
     Setting::text(
         "redis.url",
-        "a Redis address (redis:// or rediss://user:password@host:port/number)",
-        "The Redis that several processes share for caches, counters and events.",
+        "an address of Redis (redis://user:password@host:port/number), of Sentinels (redis+sentinel://user:password@host:port/service/number) \
+         or of a cluster (redis+cluster://user:password@host:port); over TLS rediss",
+        "The Redis that several processes share for caches, counters and, if it is one server, events.",
     )
     .otherwise("all of these in process")
     .alias(&["REDIS_URL"])
@@ -23,7 +24,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::text(
         "redis.ca",
         "a file of certificates (PEM)",
-        "The authorities that a Redis at a rediss:// address is trusted by, at redis.url and at events.url, in place of the system's.",
+        "The authorities that a Redis spoken to over TLS (rediss) is trusted by, at redis.url and at events.url, in place of the system's.",
     )
     .otherwise("the system's"),
 ];
@@ -41,6 +42,7 @@ pub struct Redis {
 }
 
 fn redis_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
-    let is_redis = |url: &Url| matches!(url.scheme(), "redis" | "rediss") && url.has_host();
+    const SCHEMES: [&str; 6] = ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
+    let is_redis = |url: &Url| SCHEMES.contains(&url.scheme()) && url.has_host();
     units::secret_url(deserializer, is_redis).map(Some)
 }

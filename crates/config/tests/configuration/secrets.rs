@@ -43,6 +43,23 @@ fn an_error_about_a_secret_does_not_hold_it() {
 }
 
 #[test]
+fn redis_is_one_server_or_several_that_take_over_from_each_other() {
+    for good in [
+        "rediss://:a@cache:6380/1",
+        "redis+sentinel://app:a@one:26379/orders/1?node=two:26379",
+        "rediss+cluster://:a@one:7000?node=two:7000",
+    ] {
+        let loaded = Config::load(&environment(&[("WEFT_REDIS_URL", good)])).unwrap();
+        assert_eq!(loaded.config.redis.url.as_ref().map(ExposeSecret::expose_secret), Some(good));
+        assert!(!format!("{:?}", loaded.config.redis).contains("a@"), "a secret is shown");
+    }
+    for bad in ["redis+other://hunter2@one", "redis+cluster://", "redis+sentinel:one"] {
+        let refusal = refusal_of_variable("WEFT_REDIS_URL", bad);
+        assert!(refusal.contains("the value is not an address of Redis") && !refusal.contains(SECRET), "{bad}: {refusal}");
+    }
+}
+
+#[test]
 fn a_carrier_of_events_is_named_by_addresses_of_one_kind() {
     for good in [
         "redis://cache",
