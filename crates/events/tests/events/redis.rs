@@ -1,10 +1,18 @@
 //! Redis as a carrier: what others hear of it, and what becomes of events when it dies.
 
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use chrono::DateTime;
 use futures_util::StreamExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use redis::{AsyncCommands, Client};
 use secrecy::{ExposeSecret, SecretString};
-use weft_events::Envelope;
+use uuid::Uuid;
+use weft_call::{RequestId, TraceContext};
+use weft_events::{Carrier, Envelope};
 use weft_store::Tx;
 
 use crate::given::{Backend, By, Ended, House, LIMIT, call, steps, tenant};
@@ -31,6 +39,60 @@ async fn any_client_hears_of_events_by_name_or_pattern() {
     }
     let ended = "events.thing.ended";
     assert_eq!(channels, ["events.thing.stepped", "events.thing.stepped", ended, ended]);
+}
+
+/// What the mesh promises to tell of, by domains that there are and by some that are yet to come.
+const PROMISED: [&str; 7] = [
+    "events.user.registered",
+    "events.user.logged_in",
+    "events.tenant.created",
+    "events.product.created",
+    "events.order.created",
+    "events.payment.processed",
+    "events.inventory.updated",
+];
+
+/// Kills it in the end.
+struct RedisCli(Child);
+
+impl Drop for RedisCli {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_cli_hears_every_promised_name() {
+    let server = weft_test_redis::Server::start().unwrap_or_else(|error| panic!("{error}"));
+    let mut command = Command::new("redis-cli");
+    command.args(["-p", &server.port().to_string(), "psubscribe", "events.*"]).stdout(Stdio::piped());
+    let mut client = RedisCli(command.spawn().expect("install it with: apt-get install -y redis-tools"));
+    let mut lines = BufReader::new(client.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.by_ref().take(3).eq(["psubscribe", "events.*", "1"]));
+
+    let event = |(position, topic): (i64, &str)| Envelope {
+        id: Uuid::now_v7(),
+        source: "shop".to_owned(),
+        topic: topic.to_owned(),
+        key: "thing".to_owned(),
+        position,
+        tenant: tenant(),
+        time: DateTime::from_timestamp_micros(1_763_700_000_123_456).unwrap(),
+        request_id: RequestId::fresh(),
+        causation: None,
+        trace: TraceContext { is_new: false, ..TraceContext::start() },
+        message: "weft.shop.v1.Stepped".to_owned(),
+        data: vec![1, 2, 3],
+    };
+    let sent: Vec<_> = (1..).zip(PROMISED).map(event).collect();
+    let carrier = weft_events::Redis::new(&SecretString::from(server.address())).unwrap();
+    carrier.send("shop", &sent).await.unwrap();
+    for event in sent {
+        let told: Vec<_> = lines.by_ref().take(4).collect();
+        assert_eq!(told[..3], ["pmessage", "events.*", event.topic.as_str()]);
+        assert_eq!(Envelope::from_json(told[3].as_bytes()).unwrap(), event);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
