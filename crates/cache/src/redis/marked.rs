@@ -41,11 +41,12 @@ impl Marks for Redis {
 
     fn pair<'a>(&'a self, first: &'a MarkKey, second: &'a MarkKey) -> Answer<'a, (Option<u64>, Option<u64>)> {
         Box::pin(async move {
-            // Two commands and not one: in a cluster the two need not lie together. They go out together all the same.
+            // Two commands and not one: in a cluster the two need not lie together. They go out together all the same, and in
+            // this order: whoever reads a mark that was forgotten then reads of the second that it was forgotten, too.
             let get = |key: &'a MarkKey| {
                 self.ask(move |mut redis| async move { redis.get::<_, Option<String>>(key.entry().as_str()).await })
             };
-            let (first, second) = tokio::try_join!(get(first), get(second))?;
+            let (first, second) = tokio::try_join!(biased; get(first), get(second))?;
             Ok((read(first)?, read(second)?))
         })
     }
