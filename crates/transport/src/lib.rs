@@ -34,7 +34,7 @@ pub use batch::Batching;
 pub use client::{ForwardBody, Upstreams};
 pub use error::TransportError;
 pub use server::{Admission, Limits, Server, ServerHealth};
-pub use socket::{Dialer, Listener, Socket, Tcp};
+pub use socket::{Dialer, Listener, Socket, Tcp, ready};
 pub use status::{error_from_status, status_from_error};
 pub use tuning::{
     BreakerTuning, ConcurrencyTuning, ConnectionTuning, LiveTuning, RetryTuning, StreamTuning, Tuning, TuningError,

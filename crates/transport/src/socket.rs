@@ -4,9 +4,14 @@
 //! mutual TLS on what they get: there is no connection without it. Services use the operating
 //! system's TCP ([`Tcp`] and tokio's listener); the simulation brings a network of its own. A
 //! connection that is dialled costs one box, and a virtual call for each read and write.
+//!
+//! What is written waits with the writer and not with the system: in the system's buffer, which grows to megabytes, what is
+//! urgent would wait behind what was written before it, and a peer that reads nothing would be sent megabytes in vain.
 
 use std::{io, net::SocketAddr};
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -19,6 +24,20 @@ pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
 /// What it may send ahead on all streams of a connection: the most there is (RFC 9113 section 6.9.1). A bound here would let a
 /// few streams that nobody reads hold up all others of the connection; memory is bounded by the streams and their windows.
 pub(crate) const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// What the system may hold that it has not sent, in bytes. What is under way to the peer is not counted, so that it bounds
+/// no connection's speed.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+
+/// Readies a connection for messages: what is written leaves at once, and no more is taken than can leave soon.
+pub fn ready(tcp: &TcpStream) -> io::Result<()> {
+    // Without it a frame waits for the last one's acknowledgement.
+    tcp.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT)?;
+    Ok(())
+}
 
 /// A connection, before TLS.
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -48,7 +67,7 @@ impl Dialer for Tcp {
     fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, io::Result<Box<dyn Socket>>> {
         Box::pin(async move {
             let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
-            tcp.set_nodelay(true)?;
+            ready(&tcp)?;
             Ok(Box::new(tcp) as Box<dyn Socket>)
         })
     }
@@ -59,11 +78,40 @@ impl Listener for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (tcp, from) = Self::accept(self).await?;
-        // Without it a frame waits for the last one's acknowledgement. A peer that is gone again by
-        // now is no fault of the listener's.
-        if let Err(error) = tcp.set_nodelay(true) {
+        // A peer that is gone again by now is no fault of the listener's.
+        if let Err(error) = ready(&tcp) {
             tracing::debug!(%error, %from, "a connection has ended already");
         }
         Ok((tcp, from))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use std::{net::Ipv4Addr, time::Duration};
+
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_reads_nothing_is_sent_little() {
+        /// What the peer's system takes for it: twice this, as Linux counts.
+        const TAKEN: u32 = 64 * 1024;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let peer = TcpSocket::new_v4().unwrap();
+        peer.set_recv_buffer_size(TAKEN).unwrap();
+        let connecting = peer.connect(listener.local_addr().unwrap());
+        let (accepted, _peer) = tokio::join!(Listener::accept(&listener), connecting);
+        let (tcp, _) = accepted.unwrap();
+        let (piece, mut written) = ([0; 16 * 1024], 0);
+        while tokio::time::timeout(Duration::from_millis(200), tcp.writable()).await.is_ok() {
+            // An error says that it was not writable after all.
+            written += tcp.try_write(&piece).unwrap_or_default();
+            assert!(written < 4 * (TAKEN + UNSENT) as usize, "{written} bytes");
+        }
+        assert!(written > 0);
     }
 }

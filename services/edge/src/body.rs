@@ -1,15 +1,15 @@
 //! The bodies that come in and go out.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Empty, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use weft_call::{Error, MeshReason, Result};
 
@@ -103,6 +103,10 @@ where
     body.map_err(Into::into).boxed_unsync()
 }
 
+/// Bytes of one body that are read before others have their turn: a client that sends quickly is not to be all that a thread
+/// listens to.
+const TURN: usize = 128 * 1024;
+
 /// Reads a body of at most `limit` bytes.
 pub(crate) async fn read<B>(body: B, limit: usize) -> Result<Bytes>
 where
@@ -114,11 +118,30 @@ where
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => Err(Error::new(MeshReason::CallCancelled, "the body ended too early").with_source(error)),
+    let (mut body, mut read) = (pin!(body), BytesMut::new());
+    // Mostly the first piece is all of it.
+    let mut first = Bytes::new();
+    let mut turn = 0;
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|error| Error::new(MeshReason::CallCancelled, "the body ended too early").with_source(error))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        if first.len() + read.len() + piece.len() > limit {
+            return Err(too_large());
+        }
+        turn += piece.len();
+        if first.is_empty() && read.is_empty() {
+            first = piece;
+        } else {
+            read.extend_from_slice(&std::mem::take(&mut first));
+            read.extend_from_slice(&piece);
+        }
+        if turn >= TURN {
+            turn = 0;
+            tokio::task::yield_now().await;
+        }
     }
+    Ok(if read.is_empty() { first } else { read.freeze() })
 }
 
 #[cfg(test)]
@@ -129,6 +152,19 @@ mod tests {
     async fn a_body_is_read_up_to_its_limit() {
         assert!(read(full("four"), 4).await.is_ok_and(|body| body == "four"));
         let error = read(full("four"), 3).await.err();
+        assert_eq!(error.and_then(|error| error.reason()), Some(MeshReason::MessageTooLarge));
+    }
+
+    fn pieces(pieces: [&'static str; 3]) -> Body {
+        let pieces = pieces.map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))));
+        StreamBody::new(futures_util::stream::iter(pieces)).boxed_unsync()
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_is_read_up_to_its_limit() {
+        assert!(read(pieces(["", "a", "bcd"]), 4).await.is_ok_and(|body| body == "abcd"));
+        assert!(read(pieces(["a", "", "bcd"]), 4).await.is_ok_and(|body| body == "abcd"));
+        let error = read(pieces(["a", "bcd", "e"]), 4).await.err();
         assert_eq!(error.and_then(|error| error.reason()), Some(MeshReason::MessageTooLarge));
     }
 }

@@ -20,10 +20,10 @@ use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, header, request::Parts};
-use http_body_util::BodyExt as _;
 use weft_call::{Code, Deadline, Error, MeshReason, MethodContract, Reply, Result};
 
 use crate::{
+    aside,
     body::{self, Body, Lingering},
     catalogue::{Catalogue, Served},
     encoding,
@@ -115,12 +115,12 @@ async fn unary(
         let limit = front.settings.max_body;
         let asked = match form {
             Form::Unary(codec) => asked::posted(codec, &parts.headers, body, limit).await?,
-            Form::Get | Form::Stream(_) => get::asked(parts.uri.query().unwrap_or_default(), limit)?,
+            Form::Get | Form::Stream(_) => get::asked(parts.uri.query().unwrap_or_default(), limit).await?,
         };
         let Asked { codec, message } = asked;
         let translator = Translator::new(catalogue, method, codec)?;
-        let reply = exchange.ask(translator.to_wire(message, &front.request_options.json)?).await?;
-        let mut response = whole(codec, &translator, reply)?;
+        let wire = translator.to_wire(message, &front.request_options.json).await?;
+        let mut response = whole(codec, &translator, exchange.ask(wire).await?).await?;
         let rule = &served.rules.cache_control;
         if matches!(form, Form::Get)
             && !rule.is_empty()
@@ -134,9 +134,10 @@ async fn unary(
 }
 
 /// The answer of one message.
-fn whole(codec: Codec, translator: &Translator, reply: Reply<Bytes>) -> Result<Response<Body>> {
+async fn whole(codec: Codec, translator: &Translator, reply: Reply<Bytes>) -> Result<Response<Body>> {
     let Reply { message, status: _, headers, trailers } = reply;
-    let mut response = Response::new(body::full(translator.answer(message)?));
+    let answer = aside::run(message.len(), || translator.answer(message));
+    let mut response = Response::new(body::full(answer.await?));
     let headers = for_client(headers);
     *response.headers_mut() = headers;
     error::add_trailers(response.headers_mut(), trailers);
@@ -161,7 +162,7 @@ async fn stream(
         let exchange = Exchange::admit(front, observation, method, &parts.headers, deadline).await?;
         let translator = Arc::new(Translator::new(catalogue, method, codec)?);
         let requests = Requests::new(front, Arc::clone(&translator), packed, fault.clone(), body);
-        let begun = async { Answer::read(exchange.send(requests.boxed_unsync()).await?, front.settings.max_message, deadline) };
+        let begun = async { Answer::read(exchange.send(requests.into_body()).await?, front.settings.max_message, deadline) };
         let Answer { headers, messages } = begun.await.map_err(|error| fault.or(error.into()))?;
         let packing = accepted.and_then(|accepted| encoding::Encoding::for_answer(accepted.to_str().ok()?));
         let mut response = Response::new(Answers::new(translator, messages, packing, !front.stands_alone()));

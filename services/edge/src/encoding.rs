@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use weft_call::{Error, FieldViolation, MeshReason};
 
 use crate::{
-    arrival,
+    arrival, aside,
     body::{self, Body},
     error::Failure,
 };
@@ -21,7 +21,7 @@ use crate::{
 const RATIO: usize = 200;
 /// What may come out whatever came in, in bytes.
 const HARMLESS: usize = 1024 * 1024;
-/// Smaller answers are not worth it; larger ones would hold up other requests.
+/// Smaller answers are not worth it; larger ones would take longer than they save.
 const WORTHWHILE: std::ops::RangeInclusive<u64> = 1024..=1024 * 1024;
 
 /// A way to pack bodies.
@@ -87,29 +87,40 @@ impl Encoding {
     }
 
     /// Unpacks a body to at most `limit` bytes.
-    pub(crate) fn unpack(self, packed: &[u8], limit: usize) -> Result<Bytes, Error> {
+    pub(crate) async fn unpack(self, packed: &[u8], limit: usize) -> Result<Bytes, Error> {
         let most = limit.min(packed.len().saturating_mul(RATIO).max(HARMLESS));
         let broken = |error: std::io::Error| {
             let description = format!("is not {}", self.name());
             let violation = FieldViolation { field: "body".to_owned(), description, rule: String::new() };
             Error::new(MeshReason::MalformedMessage, "the body cannot be unpacked").with_violation(violation).with_source(error)
         };
-        let mut reader: Box<dyn Read + '_> = match self {
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
-            Self::Brotli => Box::new(brotli::Decompressor::new(packed, 4096)),
-            Self::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::new(packed).map_err(broken)?;
-                // 8 MiB (RFC 9659): the window is memory that the client chooses.
-                decoder.window_log_max(23).map_err(broken)?;
-                Box::new(decoder)
-            }
-        };
+        let mut reader = self.reader(packed).map_err(broken)?;
+        let (short, rest) = (aside::SHORT.min(most + 1), (most + 1).saturating_sub(aside::SHORT));
         let mut unpacked = Vec::new();
-        reader.by_ref().take(most as u64 + 1).read_to_end(&mut unpacked).map_err(broken)?;
+        // How long it takes is seen only as it comes.
+        reader.by_ref().take(short as u64).read_to_end(&mut unpacked).map_err(broken)?;
+        if unpacked.len() == short {
+            let read = aside::run(rest, || reader.take(rest as u64).read_to_end(&mut unpacked)).await;
+            read.map_err(broken)?;
+        }
         if unpacked.len() > most {
             return Err(Error::new(MeshReason::MessageTooLarge, "the body unpacks to more than is taken"));
         }
         Ok(unpacked.into())
+    }
+
+    /// What reads packed bytes.
+    fn reader(self, packed: &[u8]) -> std::io::Result<Box<dyn Read + Send + '_>> {
+        Ok(match self {
+            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
+            Self::Brotli => Box::new(brotli::Decompressor::new(packed, 4096)),
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::new(packed)?;
+                // 8 MiB (RFC 9659): the window is memory that the client chooses.
+                decoder.window_log_max(23)?;
+                Box::new(decoder)
+            }
+        })
     }
 
     pub(crate) fn pack(self, plain: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -159,7 +170,7 @@ pub(crate) async fn packed(response: Response<Body>, accepted: Option<&HeaderVal
             return Response::from_parts(parts, body::empty());
         }
     };
-    match encoding.pack(&plain) {
+    match aside::run(plain.len(), || encoding.pack(&plain)).await {
         Ok(packed) => {
             parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
             weaken_etag(&mut parts.headers);
@@ -188,31 +199,34 @@ mod tests {
 
     const ALL: [Encoding; 3] = [Encoding::Gzip, Encoding::Brotli, Encoding::Zstd];
 
-    #[test]
-    fn what_is_packed_unpacks_to_the_same() {
-        let plain = b"{\"text\": \"hello\"}".repeat(100);
-        for encoding in ALL {
-            assert_eq!(encoding.unpack(&encoding.pack(&plain).unwrap(), 10_000).unwrap(), plain, "{encoding:?}");
+    #[tokio::test]
+    async fn what_is_packed_unpacks_to_the_same() {
+        for times in [1, 100, 10_000] {
+            let plain = b"{\"text\": \"hello\"}".repeat(times);
+            for encoding in ALL {
+                let unpacked = encoding.unpack(&encoding.pack(&plain).unwrap(), plain.len()).await.unwrap();
+                assert_eq!(unpacked, plain, "{encoding:?} {times}");
+            }
         }
     }
 
-    #[test]
-    fn a_bomb_is_put_out_by_the_limit_and_by_the_ratio() {
+    #[tokio::test]
+    async fn a_bomb_is_put_out_by_the_limit_and_by_the_ratio() {
         let plain = vec![b' '; 10 * 1024 * 1024];
         for encoding in ALL {
             let bomb = encoding.pack(&plain).unwrap();
-            for limit in [1024 * 1024, 100 * 1024 * 1024] {
-                let error = encoding.unpack(&bomb, limit).unwrap_err();
+            for limit in [1000, aside::SHORT - 1, aside::SHORT, 1024 * 1024, 100 * 1024 * 1024] {
+                let error = encoding.unpack(&bomb, limit).await.unwrap_err();
                 assert_eq!(error.reason(), Some(MeshReason::MessageTooLarge), "{encoding:?} {limit}");
             }
         }
     }
 
-    #[test]
-    fn what_does_not_unpack_is_the_bodys_fault() {
+    #[tokio::test]
+    async fn what_does_not_unpack_is_the_bodys_fault() {
         for encoding in ALL {
             for broken in [&b"garbage"[..], &encoding.pack(&[7; 1000]).unwrap()[..10]] {
-                let error = encoding.unpack(broken, 10_000).unwrap_err();
+                let error = encoding.unpack(broken, 10_000).await.unwrap_err();
                 assert_eq!(error.violations()[0].field, "body", "{encoding:?}");
             }
         }

@@ -34,6 +34,7 @@
 
 mod alone;
 mod arrival;
+mod aside;
 mod authenticate;
 mod body;
 mod catalogue;

@@ -73,7 +73,7 @@ pub(crate) async fn answer(
         Method::OPTIONS => Ok(origins.options(asked, &HeaderValue::from_static(METHODS))),
         Method::GET | Method::HEAD => match shown {
             Shown::Document => document(catalogue, asked).await,
-            Shown::File(file) => contents(file, asked),
+            Shown::File(file) => contents(file, asked).await,
             Shown::Reasons(page) => Ok(reasons_page(page, &catalogue, asked)),
         },
         _ => Err(Failure::method_not_allowed(METHODS)),
@@ -109,7 +109,7 @@ fn reasons_page(page: reasons::Page, catalogue: &Catalogue, asked: &HeaderMap) -
     kept(headers, conditional::etag(&html), asked, || body::full(html))
 }
 
-fn contents(file: &File, asked: &HeaderMap) -> Result<Response<Body>, Failure> {
+async fn contents(file: &File, asked: &HeaderMap) -> Result<Response<Body>, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.content_type));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(weft_api_viewer::POLICY));
@@ -123,7 +123,7 @@ fn contents(file: &File, asked: &HeaderMap) -> Result<Response<Body>, Failure> {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(Encoding::Gzip.name()));
                 Bytes::from_static(packed)
             } else {
-                Encoding::Gzip.unpack(packed, LARGEST)?
+                Encoding::Gzip.unpack(packed, LARGEST).await?
             }
         }
     };

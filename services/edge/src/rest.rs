@@ -25,6 +25,7 @@ use weft_transcode::{RequestBuilder, RequestOptions};
 pub(crate) use rules::Rules;
 
 use crate::{
+    aside,
     body::{self, Body, Lingering},
     catalogue::{Catalogue, Route},
     encoding::Encoding,
@@ -83,7 +84,8 @@ async fn respond(
             let message = only_message(front, catalogue, &route, &parts, body).await?;
             let reply = exchange.ask(message).await?;
             let head = reply::Head { status: reply.status, headers: reply.headers, trailers: reply.trailers };
-            return Ok(Answered::Whole(reply::json(&catalogue.schema, &route, &parts, &reply.message, head)?));
+            let json = || reply::json(&catalogue.schema, &route, &parts, &reply.message, head);
+            return Ok(Answered::Whole(aside::run(reply.message.len(), json).await?));
         }
         let (frames, fault) = requests(front, catalogue, &route, &parts, body).await?;
         let begun = async {
@@ -131,7 +133,7 @@ where
     let encoding = Encoding::of_request(&parts.headers)?;
     let mut body = body::read(body, front.settings.max_body).await?;
     if let Some(encoding) = encoding {
-        body = encoding.unpack(&body, front.settings.max_body)?;
+        body = encoding.unpack(&body, front.settings.max_body).await?;
     }
     let mut request = builder(catalogue, route, parts, &front.request_options)?;
     if request.takes_raw_body() {
@@ -139,7 +141,7 @@ where
     } else if !body.is_empty() {
         media_type::require_json(&parts.headers)?;
     }
-    request.message(&body, wire).map_err(|error| refusal::of(&error).into())
+    aside::run(body.len(), || request.message(&body, wire)).await.map_err(|error| refusal::of(&error).into())
 }
 
 fn builder<'s>(
@@ -175,5 +177,6 @@ async fn begin(catalogue: &Arc<Catalogue>, route: &Route<'_>, parts: &Parts, ans
     }
     let (headers, message, trailers) = answer.only_message().await?;
     let head = reply::Head { status: None, headers, trailers };
-    Ok(Answered::Whole(reply::json(&catalogue.schema, route, parts, &message, head.with_status())?))
+    let json = || reply::json(&catalogue.schema, route, parts, &message, head.with_status());
+    Ok(Answered::Whole(aside::run(message.len(), json).await?))
 }

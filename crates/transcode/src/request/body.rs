@@ -58,6 +58,11 @@ impl JsonStream {
         Self { limit, ..Self::default() }
     }
 
+    /// Bytes of the value that has begun.
+    pub(super) fn begun(&self) -> usize {
+        self.value.len()
+    }
+
     /// Takes a piece and gives the values that end in it.
     pub fn push<E: From<RequestError>>(&mut self, piece: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         let mut at = 0;

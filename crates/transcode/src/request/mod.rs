@@ -174,6 +174,11 @@ impl<'s> RequestBuilder<'s> {
         content_type.clone_into(&mut self.content_type);
     }
 
+    /// Bytes of the body that were taken and belong to a message that is not whole.
+    pub fn begun(&self) -> usize {
+        self.buffer.len() + self.stream.begun()
+    }
+
     /// Takes the next piece of the body, cut anywhere, and gives each message of a stream that it completes.
     pub fn push(&mut self, piece: &[u8], mut message: impl FnMut(Vec<u8>)) -> Result<(), RequestError> {
         if piece.is_empty() {

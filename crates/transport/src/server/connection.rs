@@ -33,6 +33,8 @@ use crate::{
 
 /// A listener that fails is asked again after this: mostly it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What an answer may be ahead of the caller's window, in bytes.
+const SEND_AHEAD: usize = 64 * 1024;
 /// How long a connection stands after its streams were ended, for their last words to arrive.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -108,6 +110,7 @@ async fn serve(
         .max_header_list_size(server.limits.headers)
         .initial_stream_window_size(socket::STREAM_WINDOW)
         .initial_connection_window_size(socket::CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_AHEAD)
         .keep_alive_interval(Some(tuning.keep_alive_interval))
         .keep_alive_timeout(tuning.keep_alive_timeout)
         .serve_connection(TokioIo::new(tls), requests);

@@ -76,7 +76,7 @@ pub(super) async fn posted(codec: Codec, headers: &HeaderMap, body: Lingering, l
     let packing = packing(headers, &header::CONTENT_ENCODING)?;
     let message = match packing {
         // What is empty is taken as it is (the specification, "Unary-Request").
-        Some(packing) if !message.is_empty() => packing.unpack(&message, limit)?,
+        Some(packing) if !message.is_empty() => packing.unpack(&message, limit).await?,
         _ => message,
     };
     Ok(Asked { codec, message })

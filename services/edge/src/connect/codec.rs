@@ -6,7 +6,7 @@ use bytes::Bytes;
 use weft_call::{Error, MethodContract, Result};
 use weft_transcode::{MessageId, PrintOptions, ReadOptions, RequestError, json_to_wire, wire_to_json};
 
-use crate::{catalogue::Catalogue, grpc::framing, rest::refusal};
+use crate::{aside, catalogue::Catalogue, grpc::framing, rest::refusal};
 
 /// How messages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,29 +50,29 @@ impl Translator {
     }
 
     /// A message of the client's, for gRPC.
-    pub(super) fn to_wire(&self, message: Bytes, options: &ReadOptions) -> Result<Bytes> {
+    pub(super) async fn to_wire(&self, message: Bytes, options: &ReadOptions) -> Result<Bytes> {
         if self.codec == Codec::Proto {
             return Ok(message);
         }
         let mut wire = Vec::with_capacity(message.len());
-        self.read(&message, options, &mut wire)?;
+        self.read(&message, options, &mut wire).await?;
         Ok(wire.into())
     }
 
     /// The same, in gRPC's frame.
-    pub(super) fn to_frame(&self, message: &[u8], options: &ReadOptions) -> Result<Bytes> {
+    pub(super) async fn to_frame(&self, message: &[u8], options: &ReadOptions) -> Result<Bytes> {
         let too_long = || Error::internal("a message of more than 4 GiB");
         if self.codec == Codec::Proto {
             return framing::frame(0, message).ok_or_else(too_long);
         }
         let mut frame = framing::begin(message.len());
-        self.read(message, options, &mut frame)?;
+        self.read(message, options, &mut frame).await?;
         framing::seal(frame).ok_or_else(too_long)
     }
 
-    fn read(&self, text: &[u8], options: &ReadOptions, wire: &mut Vec<u8>) -> Result<()> {
-        let read = json_to_wire(&self.catalogue.schema, self.input, text, options, wire);
-        read.map_err(|error| refusal::of(&RequestError::Body(error)))
+    async fn read(&self, text: &[u8], options: &ReadOptions, wire: &mut Vec<u8>) -> Result<()> {
+        let read = || json_to_wire(&self.catalogue.schema, self.input, text, options, wire);
+        aside::run(text.len(), read).await.map_err(|error| refusal::of(&RequestError::Body(error)))
     }
 
     /// A message of gRPC's, for the client.

@@ -21,7 +21,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The message of a query, of at most `limit` bytes.
-pub(super) fn asked(query: &str, limit: usize) -> Result<Asked> {
+pub(super) async fn asked(query: &str, limit: usize) -> Result<Asked> {
     let [mut version, mut codec, mut message, mut base64, mut packing] = [const { None }; 5];
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -54,7 +54,7 @@ pub(super) fn asked(query: &str, limit: usize) -> Result<Asked> {
     };
     let packing = packing.map(|name| packing_named(&String::from_utf8_lossy(&name))).transpose()?.flatten();
     let message = match packing {
-        Some(packing) if !message.is_empty() => packing.unpack(&message, limit)?,
+        Some(packing) if !message.is_empty() => packing.unpack(&message, limit).await?,
         _ => Bytes::from(message),
     };
     Ok(Asked { codec, message })
@@ -77,8 +77,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_message_is_read_in_every_form() {
+    #[tokio::test]
+    async fn a_message_is_read_in_every_form() {
         for (query, codec, message) in [
             ("encoding=json&message=%7B%22id%22%3A%227%22%7D&connect=v1", Codec::Json, &b"{\"id\":\"7\"}"[..]),
             ("encoding=json&message={}&base64=0&other=x", Codec::Json, b"{}"),
@@ -87,13 +87,13 @@ mod tests {
             ("message=_-8%3D&encoding=proto&base64=1", Codec::Proto, b"\xff\xef"),
             ("message=&encoding=proto&compression=gzip", Codec::Proto, b""),
         ] {
-            let asked = asked(query, 100).unwrap();
+            let asked = asked(query, 100).await.unwrap();
             assert_eq!((asked.codec, &asked.message[..]), (codec, message), "{query}");
         }
     }
 
-    #[test]
-    fn a_query_that_does_not_fit_is_told_by_its_parameter() {
+    #[tokio::test]
+    async fn a_query_that_does_not_fit_is_told_by_its_parameter() {
         for (query, field) in [
             ("message=x", "encoding"),
             ("message=x&encoding=xml", "encoding"),
@@ -103,8 +103,8 @@ mod tests {
             ("encoding=json&message=x&base64=yes", "base64"),
             ("encoding=json&message=x&connect=v2", "connect"),
         ] {
-            assert_eq!(asked(query, 100).unwrap_err().violations()[0].field, field, "{query}");
+            assert_eq!(asked(query, 100).await.unwrap_err().violations()[0].field, field, "{query}");
         }
-        assert_eq!(asked("encoding=json&message=x&compression=snappy", 100).unwrap_err().code().number(), 12);
+        assert_eq!(asked("encoding=json&message=x&compression=snappy", 100).await.unwrap_err().code().number(), 12);
     }
 }

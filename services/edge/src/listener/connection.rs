@@ -38,6 +38,8 @@ use crate::{
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to say so.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// What an answer over HTTP/2 may be ahead of what its client takes, in bytes.
+const SEND_AHEAD: usize = 64 * 1024;
 /// How long a client may take to see that it is being left, or to ask for the first time when it is.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -51,7 +53,7 @@ pub(super) async fn serve(
 ) {
     let connections = front.metrics.edge_connections().clone();
     let _counted = connections.opened();
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = weft_transport::ready(&stream) {
         tracing::debug!(%error, "the connection ended before it was served");
         return;
     }
@@ -175,6 +177,7 @@ fn builder(settings: &Settings) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(settings.max_header).unwrap_or(u32::MAX))
         .max_concurrent_streams(settings.max_streams)
+        .max_send_buf_size(SEND_AHEAD)
         .max_pending_accept_reset_streams(usize::try_from(settings.max_resets).unwrap_or(usize::MAX))
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE);

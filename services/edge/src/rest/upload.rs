@@ -18,6 +18,7 @@ use weft_transcode::RequestOptions;
 
 use super::{builder, media_type, refusal};
 use crate::{
+    aside,
     body::{Body, Lingering},
     catalogue::Catalogue,
     encoding::Encoding,
@@ -74,7 +75,9 @@ impl Upload {
         while let Some(frame) = body.frame().await {
             let cut = |error| Error::new(MeshReason::CallCancelled, "the body ended too early").with_source(error);
             let Ok(piece) = frame.map_err(cut)?.into_data() else { continue };
-            request.push(&piece, |message| ready.push(message)).map_err(|error| refusal::of(&error))?;
+            let bytes = request.begun() + piece.len();
+            let pushed = aside::run(bytes, || request.push(&piece, |message| ready.push(message))).await;
+            pushed.map_err(|error| refusal::of(&error))?;
             send(&frames, &mut ready).await?;
         }
         request.finish(|message| ready.push(message)).map_err(|error| refusal::of(&error))?;

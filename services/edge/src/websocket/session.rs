@@ -22,6 +22,7 @@ use weft_call::{BoxFuture, Code, Deadline, Error, MeshReason, Result};
 
 use super::target::Target;
 use crate::{
+    aside,
     error::{Failure, status_json},
     exchange::Exchange,
     grpc::{answer::Answer, framing},
@@ -144,7 +145,8 @@ async fn send_answers(sink: &mut SplitSink<Socket, Message>, target: &Target, an
         let frame = if target.is_binary {
             Message::Binary(message)
         } else {
-            let text = String::from_utf8(target.answer(&message)?).map_err(Error::internal)?;
+            let text = aside::run(message.len(), || target.answer(&message)).await?;
+            let text = String::from_utf8(text).map_err(Error::internal)?;
             Message::Text(text.into())
         };
         sink.send(frame).await.map_err(gone)?;
@@ -183,7 +185,9 @@ async fn take_until_end(source: &mut SplitStream<Socket>, target: &Target, frame
     loop {
         let messages = match source.next().await {
             Some(Ok(Message::Text(text))) if text.is_empty() => return reader.end().map(|()| true),
-            Some(Ok(Message::Text(text))) if !target.is_binary => reader.read(text.as_bytes())?,
+            Some(Ok(Message::Text(text))) if !target.is_binary => {
+                aside::run(reader.begun() + text.len(), || reader.read(text.as_bytes())).await?
+            }
             Some(Ok(Message::Binary(message))) if target.is_binary => vec![message.into()],
             Some(Ok(Message::Text(_) | Message::Binary(_))) => {
                 return Err(unusable("text frames hold JSON; binary frames need the subprotocol protobuf"));

@@ -130,6 +130,14 @@ impl Reader<'_> {
         Ok(messages)
     }
 
+    /// Bytes of a message that has begun and is not whole.
+    pub(super) fn begun(&self) -> usize {
+        match self {
+            Self::Stream(builder) => builder.begun(),
+            Self::Whole(..) | Self::Once(_) => 0,
+        }
+    }
+
     /// Ends the requests; half a value is an error.
     pub(super) fn end(self) -> Result<(), Failure> {
         match self {

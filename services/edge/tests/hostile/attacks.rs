@@ -11,6 +11,7 @@ use flate2::{Compression, write::GzEncoder};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
+    runtime::Runtime,
     time::Instant,
 };
 
@@ -28,6 +29,30 @@ pub(crate) const ALL: [(&str, Attack); 7] = [
     ("a CONTINUATION flood", |edge, time| Box::pin(continuation_flood(edge, time))),
     ("answers that nobody takes", |edge, time| Box::pin(takes_nothing(edge, time))),
 ];
+
+/// They have a thread of their own: elsewhere they are other machines, and must not hold up the edge by their own work.
+pub(crate) struct Attackers(Option<Runtime>);
+
+impl Attackers {
+    pub(crate) fn begin() -> Self {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        Self(Some(builder.worker_threads(1).thread_name("attackers").enable_all().build().unwrap()))
+    }
+
+    /// Lets an attack go on for its time; it fails the test if it does not go as it should.
+    pub(crate) async fn run(&self, attack: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        self.0.as_ref().unwrap().spawn(attack).await.unwrap();
+    }
+}
+
+impl Drop for Attackers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Where others run nobody may wait for its end.
+            runtime.shutdown_background();
+        }
+    }
+}
 
 const PAUSE: Duration = Duration::from_millis(10);
 const SLOW: usize = 3000;

@@ -78,6 +78,7 @@ async fn an_honest_client_sees_nothing_of_the_others() {
     let seconds = std::env::var("WEFT_HOSTILE_SECONDS").map_or(2, |text| text.parse().expect("a number of seconds"));
     let each = Duration::from_secs(seconds);
     let (mesh, edge) = door(Duration::from_secs(2)).await;
+    let attackers = attacks::Attackers::begin();
     let honest = honest::Client::start(edge.local_addr);
     // The first requests open connections.
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -88,7 +89,7 @@ async fn an_honest_client_sees_nothing_of_the_others() {
     before.demand_no_error("nobody else");
     let mut worst: f64 = 0.0;
     for (name, attack) in attacks::ALL {
-        attack(edge.local_addr, each).await;
+        attackers.run(attack(edge.local_addr, each)).await;
         let under = honest.take();
         let ratio = under.p99.as_secs_f64() / before.p99.as_secs_f64();
         worst = worst.max(ratio);
@@ -100,7 +101,7 @@ async fn an_honest_client_sees_nothing_of_the_others() {
     emptied(&mesh).await;
     let memory_once = resident();
     // What the allocator keeps is there for the next ones: a second crowd needs no more than the first.
-    attacks::ALL[0].1(edge.local_addr, each).await;
+    attackers.run(attacks::ALL[0].1(edge.local_addr, each)).await;
     emptied(&mesh).await;
     let memory_twice = resident();
     println!("{memory_before} MiB before, {memory_once} afterwards, {memory_twice} after a second crowd");
