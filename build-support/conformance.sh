@@ -7,6 +7,8 @@ set -euo pipefail
 
 # shellcheck source=build-support/tools.sh
 source "$(dirname "$0")/tools.sh"
+# shellcheck source=build-support/programs.sh
+source "$(dirname "$0")/programs.sh"
 suite=$CONFORMANCE_VERSION
 # JSON on either side, up to edition 2023. Fewer would mean that tests were skipped.
 expected=2762
@@ -59,7 +61,7 @@ buf build "$package/include" --as-file-descriptor-set -o "$CONFORMANCE_DESCRIPTO
     fail "buf could not compile the suite's types"
 
 cd "$root"
-testee=$(cargo build --quiet -p weft-transcode --example conformance --message-format=json |
+testee=$(programs_build --quiet --example conformance --message-format=json |
     sed -nE 's/.*"executable":"([^"]*conformance)".*/\1/p' | tail -n1)
 [ -x "$testee" ] || fail "the testee did not build"
 

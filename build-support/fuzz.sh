@@ -3,5 +3,7 @@
 # Usage: build-support/fuzz.sh [seconds for each, 60 by default]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=build-support/programs.sh
+source build-support/programs.sh
 export WEFT_FUZZ_SECONDS=${1:-60}
-cargo test --quiet -p weft-transcode --test fuzz -- --test-threads "$(nproc)"
+cargo test --locked --quiet "${programs_workspace[@]}" --test fuzz -- --test-threads "$(nproc)"

@@ -9,6 +9,10 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+# Nobody debugs these builds, and what a debugger reads takes time and disk. Panics tell their lines all the same.
+export CARGO_PROFILE_DEV_DEBUG=false
+# shellcheck source=build-support/programs.sh
+source build-support/programs.sh
 # shellcheck source=build-support/servers.sh
 source build-support/servers.sh
 # shellcheck source=build-support/steps.sh
@@ -36,13 +40,14 @@ greeter() {
 }
 
 # shellcheck disable=SC2317 # called by a step
-# The image of the binary that is there already; `just proof` has the chart's other forms.
+# The image of the binary that is there already, and that of the release before.
 chart_on_kubernetes() {
     tools_install cluster image &&
         bash build-support/docker/image.sh build docker.io/library/weft:dev "$CARGO_TARGET_DIR/release/weft" &&
+        bash build-support/docker/image.sh previous &&
         bash build-support/docker/image.sh base docker.io/library/postgres:16 &&
         bash build-support/docker/image.sh base docker.io/library/redis:7 &&
-        bash build-support/cluster/prove.sh brief
+        bash build-support/cluster/prove.sh
 }
 
 tools_install consul curl jq grpcurl kafka nats pgbouncer postgresql rabbitmq redis versitygw || exit
@@ -50,9 +55,8 @@ servers_start_postgresql || exit
 servers_start_redis || exit
 
 # Simulated networks take minutes unoptimised: their tests run in the profile that they are run in.
-step "tests of the workspace" cargo_test --workspace --exclude weft-simulation
-step "who is refused, as server and as client" cargo_test --workspace --exclude weft-simulation --test refusals -- --nocapture
-step "hostile clients beside an honest one" cargo_test --workspace --exclude weft-simulation --test hostile -- --nocapture
+step "tests of the workspace" cargo_test "${programs_workspace[@]}"
+step "who is refused, as server and as client" cargo_test "${programs_workspace[@]}" --test refusals -- --nocapture
 step "the protobuf conformance suite" bash build-support/conformance.sh
 step "the Connect conformance suite" bash build-support/connect-conformance.sh
 step "fuzzing the transcoder" bash build-support/fuzz.sh 30

@@ -10,6 +10,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+# shellcheck source=build-support/programs.sh
+source build-support/programs.sh
 # shellcheck source=build-support/servers.sh
 source build-support/servers.sh
 tools_install curl jq >/dev/null
@@ -40,7 +42,7 @@ if [[ -z "$binary" ]]; then
     binary="$CARGO_TARGET_DIR/release/weft"
 fi
 binary="$(realpath "$binary")"
-cargo build --locked --quiet --package weft-load
+programs_build --bin weft-load
 edge="$(servers_free_port)" admin="$(servers_free_port)"
 flags=(--set "edge.port=$edge" --set "admin.port=$admin")
 for domain in $("$binary" routes --json | jq -r '.domains[].name'); do flags+=(--set "mesh.ports.$domain=0"); done

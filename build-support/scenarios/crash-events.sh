@@ -11,6 +11,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+# shellcheck source=build-support/programs.sh
+source build-support/programs.sh
 # shellcheck source=build-support/servers.sh
 source build-support/servers.sh
 trap servers_stop EXIT
@@ -46,16 +48,16 @@ sabotaged() {
 options=()
 case "${1:-}" in
 sqlite)
-    cargo build --locked -p weft-crash-events
+    programs_build --bin weft-crash-events
     crash "${@:2}"
     ;;
 postgresql)
-    cargo build --locked -p weft-crash-events
+    programs_build --bin weft-crash-events
     start_postgresql
     crash "${options[@]}" "${@:2}"
     ;;
 sabotage)
-    cargo build --locked -p weft-crash-events --features sabotage
+    programs_build --bin weft-crash-events
     sabotaged events-recorded-before-sent "${@:2}"
     sabotaged events-not-recorded "${@:2}"
     ;;

@@ -4,12 +4,14 @@
 #   bash build-support/scenarios/crash.sh sqlite|postgresql [OPTION...]     options of build-support/crash, such as --kills 20
 #   bash build-support/scenarios/crash.sh sabotage                          a binary that answers before it commits
 #
-# WEFT_BINARY names a binary that is built already. `sabotage` builds its own, and passes when the
+# WEFT_BINARY names a binary that is built already. `sabotage` builds one in which guarantees can be switched off, and passes when the
 # promise was seen to break, on SQLite: it shows that the other two can fail.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+# shellcheck source=build-support/programs.sh
+source build-support/programs.sh
 # shellcheck source=build-support/servers.sh
 source build-support/servers.sh
 trap servers_stop EXIT
@@ -21,7 +23,8 @@ crash() {
         cargo build --release --locked
         binary="$CARGO_TARGET_DIR/release/weft"
     fi
-    cargo run --quiet --locked -p weft-crash -- --binary "$binary" "$@"
+    programs_build --bin weft-crash
+    "$CARGO_TARGET_DIR/debug/weft-crash" --binary "$binary" "$@"
 }
 
 case "${1:-}" in
@@ -34,10 +37,10 @@ postgresql)
     crash --database-url "$servers_database_url" "${@:2}"
     ;;
 sabotage)
-    cargo build --locked -p weft-crash -p weft-bin --features weft-bin/sabotage
+    programs_build --bin weft-crash --bin weft
     status=0
     WEFT_SABOTAGE=answer-before-commit \
-        "$CARGO_TARGET_DIR/debug/weft-crash" --binary "$CARGO_TARGET_DIR/debug/weft" "${@:2}" || status=$?
+        "$CARGO_TARGET_DIR/debug/weft-crash" --binary "$CARGO_TARGET_DIR/debug/weft" --orders 240 --kills 8 "${@:2}" || status=$?
     if [[ $status -ne 1 ]]; then
         echo "crash: the sabotage was not caught (exit status $status, where 1 is a broken promise)" >&2
         exit 1

@@ -10,6 +10,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+# shellcheck source=build-support/programs.sh
+source build-support/programs.sh
 # shellcheck source=build-support/servers.sh
 source build-support/servers.sh
 tools_install curl jq prometheus >/dev/null
@@ -44,7 +46,7 @@ if [[ -z "$binary" ]]; then
     cargo build --release --locked
     binary="$CARGO_TARGET_DIR/release/weft"
 fi
-cargo build --locked --package weft-load
+programs_build --bin weft-load
 mkdir "$folder/dashboards"
 "$binary" routes --json | python3 build-support/observability/dashboards.py "$folder/dashboards"
 diff -r "$charted" "$folder/dashboards" >&2 || fail "the dashboards are not those of the contracts; run: just dashboards"

@@ -11,6 +11,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+# shellcheck source=build-support/programs.sh
+source build-support/programs.sh
 # shellcheck source=build-support/servers.sh
 source build-support/servers.sh
 folder="$(mktemp -d /tmp/weft-mesh.XXXXXX)"
@@ -63,11 +65,11 @@ whole)
         cargo build --release --locked
         binary="$CARGO_TARGET_DIR/release/weft"
     fi
-    cargo build --locked -p weft-proof-mesh
+    programs_build --bin weft-proof-mesh
     proof "$binary" "${@:2}"
     ;;
 sabotage)
-    cargo build --locked -p weft-proof-mesh -p weft-bin --features weft-bin/sabotage
+    programs_build --bin weft-proof-mesh --bin weft
     names=("${@:2}")
     [[ ${#names[@]} -gt 0 ]] || names=("${!sabotages[@]}")
     running=()

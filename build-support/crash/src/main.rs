@@ -30,6 +30,7 @@ use crate::shop::Shop;
 
 /// Kills the weft binary amid keyed orders and counts what was lost or doubled.
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Arguments {
     /// The weft binary.
     #[arg(long)]

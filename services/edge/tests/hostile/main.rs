@@ -3,13 +3,12 @@
 //! `WEFT_HOSTILE_SECONDS` says how long each attack lasts: 2 seconds where it is not set. From 10 on, what the honest
 //! client waits for is held to a bound as well; with less the numbers are printed only, since too few requests make them.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "numbers are what it is for")]
 
 mod attacks;
 mod bytes;
 mod honest;
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fmt, fs, io::Write as _, net::SocketAddr, time::Duration};
 
 use weft_access::{AssertionSigner, EDGE};
 use weft_cache::InProcess;
@@ -22,6 +21,11 @@ const ENOUGH: u64 = 10;
 const RATIO: f64 = 3.0;
 /// Connections that may be left once all attackers are gone: on a slow machine the honest client has some dozens.
 const LEFT: usize = 64;
+
+/// Prints where the harness of tests does not hold back what a test that passes says: numbers are what these are for.
+fn tell(line: fmt::Arguments<'_>) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
+}
 
 /// Notes behind an edge as it is set by default, with less patience so that the test takes less time.
 async fn door(patience: Duration) -> (Mesh, Running) {
@@ -85,7 +89,7 @@ async fn an_honest_client_sees_nothing_of_the_others() {
     honest.take();
     tokio::time::sleep(each * 2).await;
     let (before, memory_before) = (honest.take(), resident());
-    println!("{:<28} {before}, {memory_before} MiB", "nobody else");
+    tell(format_args!("{:<28} {before}, {memory_before} MiB", "nobody else"));
     before.demand_no_error("nobody else");
     let mut worst: f64 = 0.0;
     for (name, attack) in attacks::ALL {
@@ -93,7 +97,7 @@ async fn an_honest_client_sees_nothing_of_the_others() {
         let under = honest.take();
         let ratio = under.p99.as_secs_f64() / before.p99.as_secs_f64();
         worst = worst.max(ratio);
-        println!("{name:<28} {under}, {ratio:.2} of before at p99, {} MiB", resident());
+        tell(format_args!("{name:<28} {under}, {ratio:.2} of before at p99, {} MiB", resident()));
         under.demand_no_error(name);
         // 50 a second, less those that are under way.
         assert!(under.answers as u64 >= 25 * seconds, "the honest client was served under {name}");
@@ -104,8 +108,8 @@ async fn an_honest_client_sees_nothing_of_the_others() {
     attackers.run(attacks::ALL[0].1(edge.local_addr, each)).await;
     emptied(&mesh).await;
     let memory_twice = resident();
-    println!("{memory_before} MiB before, {memory_once} afterwards, {memory_twice} after a second crowd");
-    println!("at worst {worst:.2} of before at p99");
+    tell(format_args!("{memory_before} MiB before, {memory_once} afterwards, {memory_twice} after a second crowd"));
+    tell(format_args!("at worst {worst:.2} of before at p99"));
     assert!(memory_twice <= memory_once + 16, "memory returns");
     if seconds >= ENOUGH {
         assert!(worst < RATIO, "the honest client waited {worst:.2} times as long at p99");
