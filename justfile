@@ -87,8 +87,6 @@ proof:
     bash build-support/scenarios/rest-api.sh 600 "$RANDOM"
     just lint-infrastructure
     just image
-    just image-previous
-    just cluster
     just compose
     just soak
     cargo run --locked --release -p weft-bench-edge -- --only held --who weft
@@ -121,7 +119,7 @@ image name="docker.io/library/weft:dev" binary="":
     bash build-support/docker/image.sh base docker.io/library/postgres:16
     bash build-support/docker/image.sh base docker.io/library/redis:7
 
-# Build the image of the release before, which `just cluster previous` upgrades from.
+# Build the image of the release before, which `just cluster` upgrades from.
 image-previous:
     bash build-support/tools.sh image
     bash build-support/docker/image.sh previous

@@ -21,6 +21,15 @@ SOCK=$HERE/containerd.sock
 export PATH="$TOOLS:$PATH"
 
 inside() { nsenter --net="/var/run/netns/$NS" "$@"; }
+# Where the kernel lays one folder over another, a pod's files need not be copied when it starts.
+best_snapshotter() {
+  local name=native probe; probe=$(mktemp -d "$HERE/overlay.XXXX"); mkdir "$probe"/{lower,upper,work,merged}
+  if mount -t overlay overlay -o "lowerdir=$probe/lower,upperdir=$probe/upper,workdir=$probe/work" "$probe/merged" 2>/dev/null; then
+    umount "$probe/merged"; name=overlayfs
+  fi
+  rm -rf "$probe"; echo "$name"
+}
+import() { ctr_ images import --snapshotter "$(cat "$HERE/snapshotter")" "$1" >/dev/null; }
 ctr_() { inside ctr -a "$SOCK" -n k8s.io "$@"; }
 pod_namespaces() { ip netns list 2>/dev/null | awk '/^cni-/ {print $1}' | sort; }
 start() { # NAME CMD...: in the background, its output in NAME.log, its process group in NAME.pid
@@ -65,7 +74,7 @@ image() { # a docker-archive of one layer, made by hand: no engine is needed
     "${cmd:+,\"Entrypoint\":[\"$cmd\"]}" "$layer" >"$tar/config.json"
   printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$ref" >"$tar/manifest.json"
   tar -C "$tar" -cf "$tar/image.tar" manifest.json config.json layer.tar
-  ctr_ images import --snapshotter native "$tar/image.tar" >/dev/null
+  import "$tar/image.tar"
   rm -rf "$tar"
 }
 
@@ -92,6 +101,7 @@ up() {
   [ -e "$HERE" ] && { echo "cluster: $HERE exists: run '$0 down' first" >&2; exit 1; }
   mkdir -p "$HERE/cni" "$HERE/pause"; cd "$HERE"
   pod_namespaces >namespaces.before
+  best_snapshotter >"$HERE/snapshotter"
   ip netns add "$NS"; inside ip link set lo up
   inside ip link add cni0 type bridge; inside ip addr add "$NODE/24" dev cni0; inside ip link set cni0 up
   inside ip route add default via "$NODE" dev cni0
@@ -108,7 +118,7 @@ state = "$HERE/containerd-state"
   sandbox_image = "cluster/pause:1"
   restrict_oom_score_adj = true   # a machine without CAP_SYS_RESOURCE may not lower it
   [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "native"
+    snapshotter = "$(cat "$HERE/snapshotter")"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "$HERE/cni"
@@ -131,6 +141,10 @@ enforceNodeAllocatable: []
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
 evictionHard: {memory.available: 50Mi}
+# However full the disk is: images that were imported cannot be pulled again.
+imageGCHighThresholdPercent: 100
+# What a Secret mounts follows it this fast, instead of within a minute or two.
+syncFrequency: 5s
 clusterDNS: ["$NODE"]
 clusterDomain: cluster.local
 resolvConf: /dev/null
@@ -192,7 +206,7 @@ case ${1:-} in
   tools) tools ;;
   up) tools; up ;;
   image) shift; image "$@" ;;
-  import) shift; ctr_ images import --snapshotter native "$1" >/dev/null ;;
+  import) shift; import "$1" ;;
   exec) shift; KUBECONFIG=$HERE/kubeconfig inside "$@" ;;
   down) down ;;
   *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;

@@ -1,27 +1,35 @@
 #!/usr/bin/env bash
 # Installs the chart on a real cluster, in each form, and counts what is lost while its pods come and go.
 #
-#   prove.sh [PROOF...]     default: one suites domains previous
-#   PROOF: one, suites, domains     a form, under all faults
-#          brief                    the form one, under the two that strike most often: what CI has the time for
-#          previous                 the form domains, from the previous release's chart and image to this one, and back
+#   prove.sh [FORM...]     default: one suites domains
 #
-# Needs what cluster.sh needs, and an image of weft that image.sh has built (WEFT_IMAGE names it). For each form: install and
-# wait, the first write, `helm test`, the README's first orders by curl and by grpcurl through the edge's Service, the first
-# administrator, a backup, then under load a rolling restart of every Deployment, a forced deletion of one pod of each, scaling
-# to 3 and to 1 and back, an upgrade, a rollback, a setting that is wrong, new certificates, and an uninstall that may leave only
-# what it says it keeps. Ends with a table; fails if an idempotent call failed, or an order is missing or doubled.
+# Needs what cluster.sh needs, and images that image.sh has built: of weft (WEFT_IMAGE names it), of the release before
+# (PREVIOUS_RELEASE), and of the trial's servers. For each form, in a namespace of its own:
+#
+#   - this release is installed: how long to the first write, `helm test`, the README's first orders by curl and by grpcurl
+#     through the edge's Service, the first administrator, a backup;
+#   - while a client asks on and on: a rolling restart of every Deployment, a forced deletion of one pod of each, scaling to 3, to
+#     1 and back, a setting that is wrong (an upgrade and a rollback), new certificates;
+#   - it is removed, which may leave only what it says it keeps.
+#
+# The form domains is removed before the faults: then the release before is installed, upgraded to this one under load, bears the
+# faults, and is rolled back. Ends with a table; fails if a call failed that may be repeated, or an order is missing or doubled.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/target}"
+# shellcheck source=build-support/programs.sh
+source build-support/programs.sh
 # shellcheck source=build-support/tools.sh
 source build-support/tools.sh
 cluster=build-support/cluster/cluster.sh
+chart=k8s/chart/weft
 image="${WEFT_IMAGE:-docker.io/library/weft:dev}"
+previous="docker.io/library/weft:$PREVIOUS_RELEASE"
 images="${IMAGE_FOLDER:-${XDG_CACHE_HOME:-$HOME/.cache}/weft/images}"
 work="$(mktemp -d /tmp/weft-prove.XXXXXX)"
 table="$work/table"
+previous_chart="$work/previous"
 load="$CARGO_TARGET_DIR/debug/weft-load"
 rate="${LOAD_RATE:-100}"
 
@@ -62,7 +70,7 @@ install() {
     until inside curl -fsS -m 2 "$(edge_url)/api/v1/auth/register" \
         --json '{"email": "first@example.com", "password": "a first password"}' >/dev/null 2>&1; do sleep 0.2; done
     first="$(seconds_since "$started")"
-    printf '%-8s install to first write %6s s\n' "$form" "$first" | tee -a "$table"
+    printf '%-8s %.9s: install to first write %6s s\n' "$form" "${image##*:}" "$first" | tee -a "$table"
 }
 
 # first_order NAME ADDRESS: the README's transcript, with the Service in place of localhost.
@@ -118,24 +126,40 @@ backup() {
     printf '%-8s backup: %s\n' "$1" "$told" | tee -a "$table"
 }
 
-# faulty FORM NAME COMMAND...: load while the command runs and a little longer; what was lost goes to the table.
-faulty() {
-    local form="$1" name="$2" stop loader
-    shift 2
-    stop="$work/stop"
-    rm -f "$stop"
-    inside "$load" --url "$(edge_url)" --rate "$rate" --seconds 300 --until "$stop" >"$work/load.log" 2>&1 &
+# load_starts: a client that asks until load_ends.
+load_starts() {
+    rm -f "$work/stop"
+    inside "$load" --url "$(edge_url)" --rate "$rate" --seconds 1800 --until "$work/stop" >"$work/load.log" 2>&1 &
     loader=$!
+    load_began="$(date +%s.%N)"
     sleep 3
-    "$@" >"$work/fault.log" 2>&1 || { cat "$work/fault.log" >&2; touch "$stop"; fail "$form: $name could not be done"; }
-    sleep 3
-    touch "$stop"
-    if wait "$loader"; then
-        printf '%-8s %-28s %s\n' "$form" "$name" "$(tail -n 1 "$work/load.log")" | tee -a "$table"
-    else
-        cat "$work/load.log" >&2
-        fail "$form: calls were lost: $name"
-    fi
+}
+
+# fault FORM NAME COMMAND...: what is done to the pods that the client asks; when, and how long it takes, goes to the table.
+fault() {
+    local form="$1" name="$2" at started
+    shift 2
+    at="$(seconds_since "$load_began")"
+    started="$(date +%s.%N)"
+    kill -0 "$loader" 2>/dev/null || { cat "$work/load.log" >&2; fail "$form: the load ended before: $name"; }
+    "$@" >"$work/fault.log" 2>&1 || { cat "$work/fault.log" >&2; fail "$form: $name could not be done"; }
+    printf '%-8s under load, at %5s s: %-24s %6s s\n' "$form" "$at" "$name" "$(seconds_since "$started")" | tee -a "$table"
+}
+
+# load_ends FORM: when the last pods that were told to stop have gone. Nothing may be lost.
+load_ends() {
+    until_drained || fail "$1: pods do not end"
+    touch "$work/stop"
+    wait "$loader" || { cat "$work/load.log" >&2; fail "$1: calls were lost"; }
+    printf '%-8s %s\n' "$1" "$(tail -n 1 "$work/load.log")" | tee -a "$table"
+}
+
+until_drained() {
+    for _ in $(seq 120); do
+        kubectl get pods -o json | jq -e 'any(.items[]; .metadata.deletionTimestamp) | not' >/dev/null && return
+        sleep 0.5
+    done
+    return 1
 }
 
 deployments() { kubectl get deployments -l app.kubernetes.io/instance=w -o name; }
@@ -148,45 +172,42 @@ rolled_out() {
 restart_all() { deployments | xargs bash "$cluster" exec kubectl rollout restart && rolled_out; }
 
 kill_one_of_each() {
-    local deployment component pod
+    local deployment pods=()
     for deployment in $(deployments); do
-        component="${deployment##*/w-}"
-        pod="$(kubectl get pods -l "app.kubernetes.io/component=$component" --field-selector=status.phase=Running -o name | head -n 1)"
-        kubectl delete "$pod" --force --grace-period=0
-        rolled_out
+        # Not one that goes by itself before it is killed.
+        pods+=("pod/$(kubectl get pods -l "app.kubernetes.io/component=${deployment##*/w-}" -o json |
+            jq -r '[.items[] | select(.status.phase == "Running" and .metadata.deletionTimestamp == null)][0].metadata.name')")
     done
+    kubectl delete "${pods[@]}" --force --grace-period=0 && rolled_out
 }
 
 scale_all() {
-    local count deployment
+    local count
     for count in 3 1 2; do
-        for deployment in $(deployments); do kubectl scale "$deployment" --replicas="$count"; done
-        rolled_out
-        sleep 2
+        deployments | xargs bash "$cluster" exec kubectl scale --replicas="$count" && rolled_out && until_drained || return
     done
 }
 
-# upgrade VALUE...: to the chart and image of this tree.
+# upgrade: to the chart and image of this tree.
 upgrade() {
-    local before
-    before="$(secrets)"
-    inside helm upgrade w k8s/chart/weft --reset-then-reuse-values --wait --timeout 5m --set "image.tag=${image##*:}" "$@" &&
-        rolled_out && [[ -z "$keeps" || "$(secrets)" == "$before" ]]
+    inside helm upgrade w "$chart" --reset-then-reuse-values --wait --timeout 5m --set "image.tag=${image##*:}" && rolled_out
 }
 # rollback REVISION: 0 is the one before.
 rollback() { inside helm rollback w "$1" --wait --timeout 5m && rolled_out; }
 
 # A setting that is wrong: no new pod gets ready, its log names the setting, and the pods before go on serving.
 wrong_setting() {
-    local deployment component pods
-    inside helm upgrade w k8s/chart/weft --reset-then-reuse-values --set settings.edge.max_body=many || return
+    local deployment component pods before
+    before="$(secrets)"
+    inside helm upgrade w "$chart" --reset-then-reuse-values --set settings.edge.max_body=many || return
     for deployment in $(deployments); do
         component="${deployment##*/w-}"
         until_named "$component" || { echo "no pod of $component says that edge.max_body is wrong"; return 1; }
         pods="$(kubectl get "$deployment" -o jsonpath='{.status.updatedReplicas}/{.status.readyReplicas}/{.spec.replicas}')"
         [[ "$pods" == 1/2/2 ]] || { echo "$component has updated/ready/wanted pods: $pods"; return 1; }
     done
-    rollback 0
+    rollback 0 || return
+    [[ "$(secrets)" == "$before" ]] || { echo "an upgrade and a rollback changed the Secrets"; return 1; }
 }
 
 unready='.items[] | select(any(.status.conditions[]?; .type == "Ready" and .status == "False")) | .metadata.name'
@@ -204,11 +225,28 @@ until_named() {
     return 1
 }
 
-# rotate: a new certificate for every workload, in place.
+# When the certificates of all pods end, in seconds since 1970.
+certificate_ends() {
+    local address
+    for address in $(kubectl get pods -o json | jq -r '.items[] | select(.metadata.labels | keys | any(startswith("weft.dev/"))) | .status.podIP'); do
+        inside curl -fsS -m 5 "http://$address:9901/metrics" |
+            awk -v now="$(date +%s)" '/^weft_certificate_expiry_seconds/ { printf "%d\n", now + $NF; found = 1 } END { exit !found }' || return
+    done
+}
+
+# rotate: a new certificate for every workload, in place, until every pod presents its own.
 rotate() {
-    kubectl get secrets -o name | grep -- '-certificate$' | xargs bash "$cluster" exec kubectl delete
+    local before
+    before="$(certificate_ends | sort -n | tail -n 1)"
+    kubectl get secrets -o name | grep -- '-certificate$' | xargs bash "$cluster" exec kubectl delete || return
     run_job rotate w-certificates
-    sleep 60
+    for _ in $(seq 90); do
+        # Ends are told in whole seconds.
+        ! [[ "$(certificate_ends | sort -n | head -n 1)" -gt $((before + 2)) ]] || return 0
+        sleep 1
+    done
+    echo "not every pod presents a new certificate"
+    return 1
 }
 
 uninstall() {
@@ -217,70 +255,88 @@ uninstall() {
     # Pods that drain are on their way.
     kubectl wait --for=delete pod --selector=app.kubernetes.io/instance=w --timeout=90s >/dev/null 2>&1 || true
     left="$(kubectl get all,persistentvolumeclaims,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,pdb,cronjobs -o name |
-        grep -vE '^(service/kubernetes|configmap/kube-root-ca.crt|serviceaccount/default|secret/w-authority)$' || true)"
+        grep -vE '^(configmap/kube-root-ca.crt|serviceaccount/default|secret/w-authority)$' || true)"
     [[ -z "$left" ]] || fail "helm uninstall left: $left"
     kubectl delete secret w-authority --ignore-not-found >/dev/null
 }
 
-# Every fault under load, on what is installed.
-faults() {
-    local form="$1"
-    faulty "$form" "rolling restart" restart_all
-    faulty "$form" "a pod of each killed" kill_one_of_each
-    [[ "$2" != brief ]] || return 0
-    faulty "$form" "scaled to 3, 1 and 2" scale_all
-    faulty "$form" "helm upgrade" upgrade --set-string "podAnnotations.upgraded=$RANDOM"
-    faulty "$form" "helm rollback" rollback 0
-    faulty "$form" "a wrong setting" wrong_setting
-    [[ "$form" == one ]] || faulty "$form" "certificates rotated" rotate
-}
-
-# form FORM [brief]
-form() {
-    keeps=yes
-    install "$1" k8s/chart/weft "$image" --set backup.enabled=true --set-json 'backup.volume={"emptyDir": {}}'
+# this_release FORM: as a stranger installs it.
+this_release() {
+    install "$1" "$chart" "$image" --set backup.enabled=true --set-json 'backup.volume={"emptyDir": {}}'
     look "$1"
     backup "$1"
-    faults "$1" "${2:-}"
-    uninstall
 }
 
-previous() {
-    local old="docker.io/library/weft:$PREVIOUS_RELEASE"
-    mkdir -p "$work/previous"
-    git archive "$PREVIOUS_RELEASE" k8s/chart/weft | tar -x -C "$work/previous"
-    bash "$cluster" import "$(archive_of "$old")"
-    # It did not make all the Secrets that this one makes.
-    keeps=""
-    install domains "$work/previous/k8s/chart/weft" "$old"
-    faulty previous "upgrade from ${PREVIOUS_RELEASE:0:9}" upgrade
-    helm_test
-    administrator
-    faulty previous "rollback to ${PREVIOUS_RELEASE:0:9}" rollback 1
-    uninstall
+# faults FORM: all that befalls an installation.
+faults() {
+    fault "$1" "rolling restart" restart_all
+    fault "$1" "a pod of each killed" kill_one_of_each
+    fault "$1" "scaled to 3, 1 and 2" scale_all
+    fault "$1" "a wrong setting" wrong_setting
+    [[ "$1" == one ]] || fault "$1" "certificates rotated" rotate
 }
 
-[[ $# -gt 0 ]] || set -- one suites domains previous
-needed=("$image" docker.io/library/postgres:16 docker.io/library/redis:7)
-[[ " $* " != *" previous "* ]] || needed+=("docker.io/library/weft:$PREVIOUS_RELEASE")
-for name in "${needed[@]}"; do
-    [[ -f "$(archive_of "$name")" ]] || { echo "prove: $(archive_of "$name") is missing; run: just image" >&2; exit 1; }
+# prove FORM
+prove() {
+    this_release "$1"
+    if [[ "$1" == domains ]]; then
+        uninstall
+        install "$1" "$previous_chart/$chart" "$previous"
+        load_starts
+        fault "$1" "helm upgrade" upgrade
+        helm_test
+        administrator
+        faults "$1"
+        fault "$1" "helm rollback" rollback 1
+        load_ends "$1"
+    else
+        load_starts
+        faults "$1"
+        load_ends "$1"
+        uninstall
+    fi
+}
+
+[[ $# -gt 0 ]] || set -- one suites domains
+for form in "$@"; do
+    [[ "$form" =~ ^(one|suites|domains)$ ]] || { echo "prove: there is no form $form" >&2; exit 64; }
 done
-cargo build --locked --quiet --package weft-load
+for name in "$image" "$previous" docker.io/library/postgres:16 docker.io/library/redis:7; do
+    [[ -f "$(archive_of "$name")" ]] || { echo "prove: $(archive_of "$name") is missing; run: just image image-previous" >&2; exit 1; }
+done
+git cat-file -e "$PREVIOUS_RELEASE:$chart" 2>/dev/null || {
+    echo "prove: the release before, $PREVIOUS_RELEASE, is not in this clone; run: git fetch --unshallow" >&2
+    exit 1
+}
+mkdir -p "$previous_chart"
+git archive "$PREVIOUS_RELEASE" "$chart" | tar -x -C "$previous_chart"
+programs_build --bin weft-load
 bash "$cluster" up
-# The API server itself refuses a pod that is not restricted.
-kubectl label namespace default pod-security.kubernetes.io/enforce=restricted >/dev/null
-for name in "$image" docker.io/library/postgres:16 docker.io/library/redis:7; do bash "$cluster" import "$(archive_of "$name")"; done
-for proof in "$@"; do
-    case "$proof" in
-    brief) form one brief ;;
-    one | suites | domains) form "$proof" ;;
-    previous) previous ;;
-    *)
-        echo "prove: there is no proof $proof" >&2
-        exit 64
-        ;;
-    esac
+for name in "$image" "$previous" docker.io/library/postgres:16 docker.io/library/redis:7; do bash "$cluster" import "$(archive_of "$name")"; done
+
+# accepted: the API server knows every field of what the chart makes of each set of values. Of what others define it knows
+# nothing.
+accepted() {
+    local values told objects
+    for values in "$chart"/ci/*.yaml; do
+        told="$(inside helm template w "$chart" --kube-version "$KUBERNETES_VERSION" --values "$values" |
+            awk 'BEGIN { RS = "(^|\n)---\n"; ORS = "\n---\n" } !/(^|\n)apiVersion: (cert-manager.io|gateway.networking.k8s.io|monitoring.coreos.com)/' |
+            kubectl apply --dry-run=server --validate=strict --filename - 2>&1)" || { echo "$told" >&2; fail "$values is not accepted"; }
+        [[ "$told" != *[Ww]arning* ]] || { echo "$told" >&2; fail "$values is accepted with a warning"; }
+        objects="$(wc -l <<<"$told")"
+        printf '%-8s %s: the API server accepts %s objects, field by field\n' values "$(basename "$values" .yaml)" "$objects" | tee -a "$table"
+    done
+}
+
+accepted
+for form in "$@"; do
+    kubectl create namespace "$form" >/dev/null
+    # The API server itself refuses a pod that is not restricted.
+    kubectl label namespace "$form" pod-security.kubernetes.io/enforce=restricted >/dev/null
+    # From here on every kubectl and helm is in the form's namespace.
+    kubectl config set-context --current --namespace="$form" >/dev/null
+    prove "$form"
+    kubectl delete namespace "$form" --wait=false >/dev/null
 done
-echo "prove: the chart on Kubernetes, $rate steps a second:"
+echo "prove: the chart on Kubernetes, $rate steps a second, from ${PREVIOUS_RELEASE:0:9} and back:"
 cat "$table"

@@ -30,8 +30,15 @@ struct Tally {
 }
 
 impl Report {
-    /// Takes down one step that has ended, and the key of an order that was answered.
-    pub(crate) fn record(&self, step: Step, took: Duration, repeats: Result<u32, LoadError>, key: Option<String>) {
+    /// Takes down one step that has ended, when in the run it began, and the key of an order that was answered.
+    pub(crate) fn record(
+        &self,
+        step: Step,
+        began: Duration,
+        took: Duration,
+        repeats: Result<u32, LoadError>,
+        key: Option<String>,
+    ) {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         found.answered_keys.extend(key);
         let tally = found.steps.entry(step).or_default();
@@ -42,7 +49,7 @@ impl Report {
             }
             Err(error) => {
                 tally.failed += 1;
-                found.failures.push(error.to_string());
+                found.failures.push(format!("at {:.1} s: {error}", began.as_secs_f64()));
             }
         }
     }
@@ -110,10 +117,10 @@ mod tests {
     fn a_missing_a_doubled_and_a_failed_one_are_each_told() {
         let run = |listed: &[(&str, u32)], failed: bool| {
             let report = Report::default();
-            report.record(Step::Order, Duration::ZERO, Ok(0), Some("a".to_owned()));
+            report.record(Step::Order, Duration::ZERO, Duration::ZERO, Ok(0), Some("a".to_owned()));
             if failed {
                 let error = LoadError::Incomplete { request: String::new(), field: "id" };
-                report.record(Step::Browse, Duration::ZERO, Err(error), None);
+                report.record(Step::Browse, Duration::ZERO, Duration::ZERO, Err(error), None);
             }
             report.verdict(&listed.iter().map(|(key, count)| ((*key).to_owned(), *count)).collect())
         };

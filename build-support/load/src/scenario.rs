@@ -47,7 +47,8 @@ pub(crate) async fn drive(
     let mut clock = interval(every);
     // A late start is made up for: the rate is what was asked for.
     clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let end = Instant::now() + limit;
+    let begun = Instant::now();
+    let end = begun + limit;
     let mut count = 0_u64;
     loop {
         let due = clock.tick().await;
@@ -57,13 +58,13 @@ pub(crate) async fn drive(
         if due >= end || asked_to_end {
             break;
         }
-        steps.spawn(step(Arc::clone(shop), Arc::clone(report), scenario.draw(), due, count));
+        steps.spawn(step(Arc::clone(shop), Arc::clone(report), scenario.draw(), begun, due, count));
         while steps.try_join_next().is_some() {}
     }
     steps.join_all().await;
 }
 
-async fn step(shop: Arc<Shop>, report: Arc<Report>, step: Step, due: Instant, count: u64) {
+async fn step(shop: Arc<Shop>, report: Arc<Report>, step: Step, begun: Instant, due: Instant, count: u64) {
     let key = format!("load-{count}-{:08x}", fastrand::u32(..));
     let outcome = match step {
         Step::Browse => shop.browse().await,
@@ -71,5 +72,6 @@ async fn step(shop: Arc<Shop>, report: Arc<Report>, step: Step, due: Instant, co
         Step::SignUp => shop.welcome().await,
     };
     let answered_key = (step == Step::Order && outcome.is_ok()).then_some(key);
-    report.record(step, due.elapsed(), outcome.map(|answered| answered.repeats), answered_key);
+    let began = due.saturating_duration_since(begun);
+    report.record(step, began, due.elapsed(), outcome.map(|answered| answered.repeats), answered_key);
 }
