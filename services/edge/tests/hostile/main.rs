@@ -24,7 +24,7 @@ const LEFT: usize = 64;
 
 /// Prints where the harness of tests does not hold back what a test that passes says: numbers are what these are for.
 fn tell(line: fmt::Arguments<'_>) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 /// Notes behind an edge as it is set by default, with less patience so that the test takes less time.
