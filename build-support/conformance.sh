@@ -61,8 +61,8 @@ buf build "$package/include" --as-file-descriptor-set -o "$CONFORMANCE_DESCRIPTO
     fail "buf could not compile the suite's types"
 
 cd "$root"
-testee=$(programs_build --quiet --example conformance --message-format=json |
-    sed -nE 's/.*"executable":"([^"]*conformance)".*/\1/p' | tail -n1)
+testee=$(programs_build --quiet --message-format=json |
+    sed -nE 's/.*"executable":"([^"]*/conformance)".*/\1/p' | tail -n1)
 [ -x "$testee" ] || fail "the testee did not build"
 
 report=$(mktemp -d)

@@ -11,7 +11,8 @@
 
 programs_workspace=(--workspace --exclude weft-simulation --features weft-bin/sabotage,weft-crash-events/sabotage)
 
-# programs_build TARGET...: the libraries are named too, or what generates code would be built by other options than for tests.
+# programs_build TARGET...: beside the libraries and examples, which tests have built. Without libraries what generates code would
+# be built by other options than for tests; without examples their dependencies' features would be missing.
 programs_build() {
-    cargo build --locked "${programs_workspace[@]}" --lib "$@"
+    cargo build --locked "${programs_workspace[@]}" --lib --examples "$@"
 }
