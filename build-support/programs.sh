@@ -9,7 +9,7 @@
 # In these programs guarantees can be switched off by WEFT_SABOTAGE (crates/sabotage); a release has no such switch. Simulated
 # networks are built apart, in a profile of their own.
 
-programs_workspace=(--workspace --exclude weft-simulation --features weft-bin/sabotage,weft-crash-events/sabotage)
+programs_workspace=(--workspace --exclude weft-simulation --features "weft-bin/sabotage,weft-crash-events/sabotage")
 
 # programs_build TARGET...: beside the libraries and examples, which tests have built. Without libraries what generates code would
 # be built by other options than for tests; without examples their dependencies' features would be missing.
