@@ -62,7 +62,7 @@ buf build "$package/include" --as-file-descriptor-set -o "$CONFORMANCE_DESCRIPTO
 
 cd "$root"
 testee=$(programs_build --quiet --message-format=json |
-    sed -nE 's/.*"executable":"([^"]*/conformance)".*/\1/p' | tail -n1)
+    sed -nE 's#.*"executable":"([^"]*/conformance)".*#\1#p' | tail -n1)
 [ -x "$testee" ] || fail "the testee did not build"
 
 report=$(mktemp -d)

@@ -30,7 +30,7 @@ export CONFORMANCE_SERVER="$tools_folder/connectconformance-$CONNECTCONFORMANCE_
 buf build "$sources/proto" --as-file-descriptor-set -o "$CONFORMANCE_DESCRIPTOR_SET" || fail "buf cannot compile the contracts"
 
 testee="$(programs_build --quiet --message-format=json |
-    sed -nE 's/.*"executable":"([^"]*/connect_conformance)".*/\1/p' | tail -n 1)"
+    sed -nE 's#.*"executable":"([^"]*/connect_conformance)".*#\1#p' | tail -n 1)"
 [[ -x "$testee" ]] || fail "the edge did not build"
 connectconformance --mode server --conf build-support/connect-conformance.yaml "$@" -- "$testee" >"$report/log" 2>&1 || {
     grep --after-context 6 "^FAILED" "$report/log" | head -n 60 >&2
