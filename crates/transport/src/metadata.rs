@@ -109,12 +109,26 @@ pub struct Extracted {
     pub timeout: Option<Duration>,
 }
 
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The id that all log lines of the request share.
+pub fn request_id(headers: &HeaderMap) -> Option<RequestId> {
+    text(headers, &REQUEST_ID).and_then(|id| RequestId::parse(id).ok())
+}
+
+/// The trace that the request belongs to.
+pub fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    text(headers, &TRACEPARENT).and_then(|parent| TraceContext::parse(parent, text(headers, &TRACESTATE)))
+}
+
 /// Reads what [`inject`] wrote.
 pub fn extract(headers: &HeaderMap) -> Extracted {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: &HeaderName| text(headers, name);
     Extracted {
-        request_id: text(&REQUEST_ID).and_then(|id| RequestId::parse(id).ok()),
-        trace: text(&TRACEPARENT).and_then(|parent| TraceContext::parse(parent, text(&TRACESTATE))),
+        request_id: request_id(headers),
+        trace: trace(headers),
         assertion: headers.get(&ASSERTION).cloned().map(Assertion::from_header),
         tenant: text(&TENANT).and_then(|tenant| Uuid::try_parse(tenant).ok()).map(TenantId),
         idempotency_key: headers

@@ -34,13 +34,12 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     pub(crate) fn new(headers: &HeaderMap, client: IpAddr) -> Self {
-        let sent = metadata::extract(headers);
         Self {
             started: Instant::now(),
             client,
-            request_id: sent.request_id.unwrap_or_else(RequestId::fresh),
+            request_id: metadata::request_id(headers).unwrap_or_else(RequestId::fresh),
             standings: Standings::default(),
-            trace: sent.trace.unwrap_or_else(weft_telemetry::start_trace),
+            trace: metadata::trace(headers).unwrap_or_else(weft_telemetry::start_trace),
         }
     }
 

@@ -80,9 +80,9 @@ impl Exchange {
     }
 
     /// Sends a header of the client's along.
-    pub(crate) fn pass(&mut self, name: &'static str, sent: &HeaderMap) {
+    pub(crate) fn pass(&mut self, name: &HeaderName, sent: &HeaderMap) {
         if let Some(value) = sent.get(name) {
-            self.headers.insert(name, value.clone());
+            self.headers.insert(name.clone(), value.clone());
         }
     }
 

@@ -12,7 +12,7 @@ mod whole;
 
 use std::pin::pin;
 
-use http::{Method, Request, Response, header};
+use http::{HeaderName, Method, Request, Response, header};
 use tower::ServiceExt as _;
 use weft_call::{Deadline, Error, MeshReason, Result};
 use weft_transport::ForwardBody;
@@ -30,9 +30,9 @@ use crate::{
 use passage::Passage;
 
 /// What frames the messages of a call, and nothing of what is said in them.
-const FRAMING: [&str; 3] = ["content-type", "grpc-encoding", "user-agent"];
+static FRAMING: [HeaderName; 3] = [header::CONTENT_TYPE, HeaderName::from_static("grpc-encoding"), header::USER_AGENT];
 /// How the answers may be packed, which domains do not do.
-const ACCEPTED: &str = "grpc-accept-encoding";
+static ACCEPTED: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// Answers a gRPC request.
 pub(crate) async fn answer(
@@ -94,11 +94,11 @@ async fn pass_on(
         }
         let (parts, messages) = request.into_parts();
         let mut exchange = Exchange::admit(front, observation, method, &parts.headers, deadline).await?;
-        for name in FRAMING {
+        for name in &FRAMING {
             exchange.pass(name, &parts.headers);
         }
         if front.stands_alone() {
-            exchange.pass(ACCEPTED, &parts.headers);
+            exchange.pass(&ACCEPTED, &parts.headers);
         }
         exchange.send(messages).await
     });
