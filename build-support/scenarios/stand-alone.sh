@@ -43,7 +43,9 @@ eventually() {
 block() {
     awk -v wanted="$1" '$0 == "```sh stand-alone" { on = ++count == wanted; next } /^```/ { on = 0 } on' \
         "$checkout/docs/stand-alone-edge.md" |
-        sed "s/50051/$server_port/g; s/8080/$file_port/g; s/8081/$reflect_port/g; s/9901/$admin_port/g" |
+        # By way of names: a port of this run may look like one of the page.
+        sed "s/50051/SERVER/g; s/8080/FILE/g; s/8081/REFLECT/g; s/9901/ADMIN/g
+            s/SERVER/$server_port/g; s/FILE/$file_port/g; s/REFLECT/$reflect_port/g; s/ADMIN/$admin_port/g" |
         grep . || fail "the page has no block $1"
 }
 
@@ -110,15 +112,20 @@ for edge in "$by_file" "$by_reflection"; do
     is "a deadline of Connect" deadline_exceeded \
         "$(curl -sS -H 'connect-timeout-ms: 300' "$edge/notes.v1.Notes/Wait" --json '{}' | jq -r .code)"
     eventually waiting 0
-    curl -sS "$edge/v1/notes:wait" >/dev/null 2>&1 &
-    client=$!
-    eventually waiting 1
-    kill "$client"
-    began="$(date +%s%N)"
-    eventually waiting 0
-    took=$((($(date +%s%N) - began) / 1000000))
-    [[ $took -lt 1000 ]] || fail "a call was cancelled $took ms after its client had gone"
-    echo "stand-alone: $edge speaks every protocol; a call ended $took ms after its client"
+    # Several, since the machine may stand still for one of them.
+    took=()
+    for _ in 1 2 3 4 5; do
+        curl -sS "$edge/v1/notes:wait" >/dev/null 2>&1 &
+        client=$!
+        eventually waiting 1
+        kill "$client"
+        began="$(date +%s%N)"
+        eventually waiting 0
+        took+=($((($(date +%s%N) - began) / 1000000)))
+    done
+    median="$(printf '%s\n' "${took[@]}" | sort -n | sed -n 3p)"
+    [[ $median -lt 1000 ]] || fail "calls were cancelled ${took[*]} ms after their clients had gone"
+    echo "stand-alone: $edge speaks every protocol; calls ended ${took[*]} ms after their clients"
 done
 is "reflection behind the edge" yes "$(grpcurl -plaintext "$by_reflection" list | grep -qx notes.v1.Notes && echo yes)"
 
