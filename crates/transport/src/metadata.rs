@@ -63,6 +63,14 @@ pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, head
     set_timeout(timeout, headers);
 }
 
+/// Writes the id of the request, in place of what stands there.
+pub fn set_request_id(id: &RequestId, headers: &mut HeaderMap) {
+    // It was checked to be visible ASCII when it was made.
+    if let Some(value) = passing(id.as_str().to_owned()) {
+        headers.insert(&REQUEST_ID, value);
+    }
+}
+
 /// Writes the time left for the call, in place of what stands there.
 pub fn set_timeout(timeout: Option<Duration>, headers: &mut HeaderMap) {
     let value = timeout.and_then(|timeout| {

@@ -124,16 +124,22 @@ impl Exchange {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (upstreams, method, call) = (self.upstreams.clone(), self.method, self.call.clone());
-        upstreams.forward(method, call.trace(), self.request(frames)).await
+        let uri = Uri::from_static(self.method.path);
+        self.send_to(uri, frames).await
     }
 
-    fn request<B>(self, body: B) -> Request<B> {
-        let mut request = Request::new(body);
+    /// The same, where the address is read already: only its path counts, and that is the method's.
+    pub(crate) async fn send_to<B>(self, uri: Uri, frames: B) -> Result<Response<ForwardBody>>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Self { upstreams, method, call, headers, .. } = self;
+        let mut request = Request::new(frames);
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::from_static(self.method.path);
-        *request.headers_mut() = self.headers;
-        request
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        upstreams.forward(method, call.trace(), request).await
     }
 }
 

@@ -86,10 +86,7 @@ impl Front {
         if is_last {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        // A request id was checked to be visible ASCII when it was made.
-        if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
-            response.headers_mut().insert(&metadata::REQUEST_ID, value);
-        }
+        metadata::set_request_id(&request_id, response.headers_mut());
         response
     }
 

@@ -100,7 +100,7 @@ async fn pass_on(
         if front.stands_alone() {
             exchange.pass(&ACCEPTED, &parts.headers);
         }
-        exchange.send(messages).await
+        if parts.uri.query().is_some() { exchange.send(messages).await } else { exchange.send_to(parts.uri, messages).await }
     });
     let response = exchange::within(deadline, method, work).await?;
     Ok((response, deadline))

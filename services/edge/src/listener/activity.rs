@@ -188,6 +188,11 @@ impl Activity {
 }
 
 impl Turn {
+    /// Whether its client has taken requests back on this connection.
+    pub(super) fn is_of_a_fickle_client(&self) -> bool {
+        self.activity.resets.load(Relaxed) > 0
+    }
+
     /// The answer, whose body is still to be taken.
     pub(super) fn answered(mut self, body: Body) -> Answered {
         self.is_answered = true;

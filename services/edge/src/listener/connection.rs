@@ -95,8 +95,9 @@ where
         // Boxed, since what answers is large, and hyper hands it on several times.
         Box::pin(async move {
             // A client that gives up at once, over and over, is not passed on: whoever took its request back meanwhile has
-            // never asked, and the server behind does not end the connection for a burst of resets.
-            if request.version() == Version::HTTP_2 {
+            // never asked, and the server behind does not end the connection for a burst of resets. The first one tells: of a
+            // burst that came at once, all others look only once it was found to be taken back.
+            if request.version() == Version::HTTP_2 && turn.is_of_a_fickle_client() {
                 tokio::task::yield_now().await;
             }
             Ok::<_, Infallible>(front.answer(request, peer).await.map(|body| turn.answered(body)))
