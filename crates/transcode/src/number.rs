@@ -20,6 +20,9 @@ pub(crate) struct Scanned {
     plain: bool,
 }
 
+/// Digits that always fit in 64 bits.
+const EXACT: usize = 19;
+
 /// Powers of ten that `f64` holds exactly.
 const TENS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
@@ -35,11 +38,14 @@ pub(crate) fn plain(text: &[u8], pos: usize) -> Option<(u64, bool, usize)> {
     let mut at = first;
     let mut digits = 0u64;
     while let Some(digit) = digit(text, at) {
-        digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
+        if at - first == 18 {
+            return None;
+        }
+        digits = digits * 10 + u64::from(digit);
         at += 1;
     }
     let count = at - first;
-    let odd = count == 0 || count > 18 || (count > 1 && text[first] == b'0');
+    let odd = count == 0 || (count > 1 && text[first] == b'0');
     if odd || matches!(text.get(at), Some(b'.' | b'e' | b'E')) { None } else { Some((digits, negative, at)) }
 }
 
@@ -51,10 +57,7 @@ pub(crate) fn scan(text: &[u8], pos: usize) -> Result<Scanned, Reason> {
     at += usize::from(negative);
     let first = at;
     let mut digits = 0u64;
-    while let Some(digit) = digit(text, at) {
-        digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
-        at += 1;
-    }
+    at = run(text, at, &mut digits);
     let count = at - first;
     if count == 0 || (count > 1 && text[first] == b'0') {
         return Err(Reason::Syntax("a number"));
@@ -62,8 +65,7 @@ pub(crate) fn scan(text: &[u8], pos: usize) -> Result<Scanned, Reason> {
     if let Some(b'.' | b'e' | b'E') = text.get(at) {
         return scan_rest(text, negative, first, at, digits);
     }
-    // 19 digits always fit.
-    Ok(Scanned { end: at, negative, digits, exponent: 0, exact: count <= 19, plain: true })
+    Ok(Scanned { end: at, negative, digits, exponent: 0, exact: count <= EXACT, plain: true })
 }
 
 /// Reads fraction and exponent.
@@ -74,10 +76,7 @@ fn scan_rest(text: &[u8], negative: bool, first: usize, mut at: usize, mut digit
     if text[at] == b'.' {
         at += 1;
         let fraction = at;
-        while let Some(digit) = digit(text, at) {
-            digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
-            at += 1;
-        }
+        at = run(text, at, &mut digits);
         if at == fraction {
             return Err(Reason::Syntax("a digit"));
         }
@@ -99,7 +98,32 @@ fn scan_rest(text: &[u8], negative: bool, first: usize, mut at: usize, mut digit
         }
         exponent = exponent.saturating_add(if minus { -written } else { written });
     }
-    Ok(Scanned { end: at, negative, digits, exponent, exact: count <= 19, plain: false })
+    Ok(Scanned { end: at, negative, digits, exponent, exact: count <= EXACT, plain: false })
+}
+
+/// Reads the digits from `start` on: gives their end, and appends them to a number that is meant only if at most [`EXACT`]
+/// are read in all.
+#[inline(always)]
+fn run(text: &[u8], start: usize, number: &mut u64) -> usize {
+    let mut at = start;
+    while let Some(digit) = digit(text, at) {
+        if at - start == EXACT {
+            return long_run(text, at);
+        }
+        *number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        at += 1;
+    }
+    at
+}
+
+/// The end of digits that are too many to count. Whole blocks are compared at once: a stranger sends millions.
+#[cold]
+fn long_run(text: &[u8], start: usize) -> usize {
+    const BLOCK: usize = 64;
+    let rest = &text[start..];
+    let is_all = |block: &&[u8]| block.iter().fold(true, |all, byte| all & byte.is_ascii_digit());
+    let blocks = rest.chunks_exact(BLOCK).take_while(is_all).count() * BLOCK;
+    start + blocks + rest[blocks..].iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 #[inline(always)]
@@ -110,17 +134,23 @@ fn digit(text: &[u8], at: usize) -> Option<u8> {
 /// The value as an integer with its sign apart.
 #[inline]
 fn magnitude(text: &[u8], start: usize, number: &Scanned) -> Result<u64, Reason> {
-    if number.plain && number.exact { Ok(number.digits) } else { slow_magnitude(&text[start..number.end]) }
+    match (number.plain, number.exact) {
+        (true, true) => Ok(number.digits),
+        // The first digit is no zero, and 21 digits are more than any type holds.
+        (true, false) if number.end - start > EXACT + 2 => Err(Reason::OutOfRange),
+        _ => slow_magnitude(&text[start..number.end]),
+    }
 }
 
 /// The value of a number with fraction, exponent or more than 19 digits, when it is an integer.
 fn slow_magnitude(number: &[u8]) -> Result<u64, Reason> {
-    let split = number.iter().position(|b| matches!(b, b'e' | b'E')).unwrap_or(number.len());
+    let split = memchr::memchr2(b'e', b'E', number).unwrap_or(number.len());
     let (mantissa, exponent) = number.split_at(split);
-    let point = mantissa.iter().position(|b| *b == b'.').unwrap_or(mantissa.len());
-    let places = mantissa.len().saturating_sub(point + 1) as i64;
+    let mantissa = mantissa.strip_prefix(b"-").unwrap_or(mantissa);
+    let point = memchr::memchr(b'.', mantissa);
+    let places = point.map_or(0, |point| mantissa.len() - point - 1) as i64;
     let digits = || mantissa.iter().filter(|b| b.is_ascii_digit()).map(|b| b - b'0');
-    let total = digits().count();
+    let total = mantissa.len() - usize::from(point.is_some());
     let leading = digits().take_while(|d| *d == 0).count();
     if leading == total {
         return Ok(0);
@@ -270,6 +300,23 @@ mod tests {
             ("1 ", Reason::Expected("a number")),
         ] {
             assert_eq!(int64(text), Err(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_ends_behind_its_last_digit_however_long_it_is() {
+        for length in (1..25).chain([63, 64, 82, 83, 84, 85, 147, 148, 1000]) {
+            for (behind, fraction) in [("", ""), (",", ""), ("", ".5"), ("]", ".25"), ("}", "e7")] {
+                let number = "7".repeat(length) + fraction;
+                assert_eq!(
+                    scan((number.clone() + behind).as_bytes(), 0).unwrap().end,
+                    number.len(),
+                    "{length} digits, {fraction}"
+                );
+            }
+            let number = "0.".to_owned() + &"3".repeat(length);
+            assert_eq!(scan((number.clone() + ",").as_bytes(), 0).unwrap().end, number.len(), "{length} digits");
+            assert_eq!(int64(&"9".repeat(length)).is_ok(), length < 19, "{length} digits");
         }
     }
 

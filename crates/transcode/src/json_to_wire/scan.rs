@@ -142,6 +142,14 @@ impl<'a> Reader<'a> {
     fn string_rest(&mut self, start: usize, mut at: usize) -> Result<Quoted> {
         let mut escaped = false;
         loop {
+            if let Some(word) = self.json.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+                let found = special(u64::from_le_bytes(*word));
+                if found == 0 {
+                    at += 8;
+                    continue;
+                }
+                at += found.trailing_zeros() as usize / 8;
+            }
             self.pos = at;
             match self.json.get(at) {
                 Some(b'"') => {
@@ -243,25 +251,34 @@ fn unescape(raw: &[u8], mut push: impl FnMut(&[u8]) -> Result<(), Reason>) -> Re
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         push(&rest[..at])?;
-        let escape = *rest.get(at + 1).ok_or(Reason::InvalidEscape)?;
-        rest = &rest[at + 2..];
-        let plain = match escape {
-            b'"' | b'\\' | b'/' => escape,
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'u' => {
-                let c = unicode_escape(&mut rest)?;
-                push(c.encode_utf8(&mut [0; 4]).as_bytes())?;
-                continue;
-            }
-            _ => return Err(Reason::InvalidEscape),
-        };
-        push(&[plain])?;
+        rest = &rest[at..];
+        // Where one escape stands behind another they are one piece.
+        let (mut piece, mut length) = ([0; 64], 0);
+        while let Some(escape) = rest.strip_prefix(b"\\")
+            && length + 4 <= piece.len()
+        {
+            rest = escape;
+            length += escaped_character(&mut rest)?.encode_utf8(&mut piece[length..]).len();
+        }
+        push(&piece[..length])?;
     }
     push(rest)
+}
+
+/// The character of an escape; `rest` begins behind the backslash.
+fn escaped_character(rest: &mut &[u8]) -> Result<char, Reason> {
+    let (escape, behind) = rest.split_first().ok_or(Reason::InvalidEscape)?;
+    *rest = behind;
+    match escape {
+        b'"' | b'\\' | b'/' => Ok(char::from(*escape)),
+        b'b' => Ok('\u{8}'),
+        b'f' => Ok('\u{c}'),
+        b'n' => Ok('\n'),
+        b'r' => Ok('\r'),
+        b't' => Ok('\t'),
+        b'u' => unicode_escape(rest),
+        _ => Err(Reason::InvalidEscape),
+    }
 }
 
 /// The character of `\uXXXX`, or of a pair of them; `rest` begins behind the `u`.
@@ -289,4 +306,47 @@ fn hex(rest: &mut &[u8]) -> Result<u32, Reason> {
     }
     *rest = behind;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn unescaped(raw: &str) -> Result<Vec<u8>, Reason> {
+        let mut plain = Vec::new();
+        unescape(raw.as_bytes(), |piece| {
+            plain.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(plain)
+    }
+
+    #[test]
+    fn escapes_are_read_alone_and_in_rows() {
+        let escapes = [
+            ("\\n", "\n"),
+            ("\\\\", "\\"),
+            ("\\u0061", "a"),
+            ("\\u20ac", "€"),
+            ("\\ud83d\\ude00", "😀"),
+            ("\\b\\f", "\u{8}\u{c}"),
+        ];
+        for (escape, character) in escapes {
+            for count in [1, 2, 15, 16, 17, 61, 64, 65, 200] {
+                for (before, behind) in [("", ""), ("before", ""), ("", "behind"), ("before", "behind")] {
+                    let raw = format!("{before}{}{behind}", escape.repeat(count));
+                    let plain = format!("{before}{}{behind}", character.repeat(count));
+                    assert_eq!(unescaped(&raw).unwrap(), plain.as_bytes(), "{raw}");
+                }
+            }
+        }
+        for count in [0, 1, 16, 64, 100] {
+            for (wrong, reason) in
+                [("\\x", Reason::InvalidEscape), ("\\", Reason::InvalidEscape), ("\\ud83dx", Reason::UnpairedSurrogate)]
+            {
+                assert_eq!(unescaped(&("\\n".repeat(count) + wrong)), Err(reason), "{count} before {wrong}");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! `WEFT_HOSTILE_SECONDS` says how long each attack lasts: 2 seconds where it is not set. From 10 on, what the honest
 //! client waits for is held to a bound as well; with less the numbers are printed only, since too few requests make them.
+//! `WEFT_HOSTILE_ONLY` names the attacks by a part of their names, where not all are wanted.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod attacks;
@@ -92,7 +93,9 @@ async fn an_honest_client_sees_nothing_of_the_others() {
     tell(format_args!("{:<28} {before}, {memory_before} MiB", "nobody else"));
     before.demand_no_error("nobody else");
     let mut worst: f64 = 0.0;
-    for (name, attack) in attacks::ALL {
+    let only = std::env::var("WEFT_HOSTILE_ONLY").unwrap_or_default();
+    assert!(attacks::ALL.iter().any(|(name, _)| name.contains(&only)), "no attack is named {only}");
+    for (name, attack) in attacks::ALL.into_iter().filter(|(name, _)| name.contains(&only)) {
         attackers.run(attack(edge.local_addr, each)).await;
         let under = honest.take();
         let ratio = under.p99.as_secs_f64() / before.p99.as_secs_f64();
