@@ -59,7 +59,7 @@ step "tests of the workspace" cargo_test "${programs_workspace[@]}"
 step "who is refused, as server and as client" cargo_test "${programs_workspace[@]}" --test refusals -- --nocapture
 step "the protobuf conformance suite" bash build-support/conformance.sh
 step "the Connect conformance suite" bash build-support/connect-conformance.sh
-step "fuzzing the transcoder" bash build-support/fuzz.sh 30
+step "fuzzing the transcoder" bash build-support/fuzz.sh 10
 step "a domain in a repository of its own" greeter
 step "tests of the simulation" cargo_test --profile simulation -p weft-simulation
 step "1,000 simulated networks" cargo run --locked --profile simulation -p weft-simulation -- --seeds 1000

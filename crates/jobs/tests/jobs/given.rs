@@ -51,6 +51,8 @@ pub(crate) struct House {
     pub(crate) store: Store,
     /// The time on which replicas agree.
     pub(crate) clock: Clock,
+    /// Replicas on that clock: each of them waits for a time, in a run as well, or is about to do something.
+    living: Arc<AtomicUsize>,
     _folder: TempDir,
 }
 
@@ -68,12 +70,13 @@ impl House {
         databases.migrate(&schema).await.unwrap();
         let store = databases.store(&schema).await.unwrap();
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-        Self { store, clock, _folder: folder }
+        Self { store, clock, living: Arc::default(), _folder: folder }
     }
 
     /// A replica on the common clock.
     pub(crate) fn replica(&self, name: &'static str, schedule: Schedule) -> Replica {
-        self.replica_at(name, schedule, &self.clock)
+        self.living.fetch_add(1, Ordering::SeqCst);
+        Replica { living: Some(Arc::clone(&self.living)), ..self.replica_at(name, schedule, &self.clock) }
     }
 
     /// A replica on a clock of its own.
@@ -87,7 +90,7 @@ impl House {
         let job = Job::new(self.store.clone(), "feed", schedule, clock.clone(), LEASE, run);
         let stop = CancellationToken::new();
         let task = tokio::spawn(job.clone().repeat(stop.clone()));
-        Replica { job, work, stop, task }
+        Replica { job, work, stop, task, living: None }
     }
 
     /// The runs whose effects are there.
@@ -96,17 +99,22 @@ impl House {
         self.store.read(&system(&self.clock), list).await.unwrap()
     }
 
-    /// Waits until so many effects are there, and a little longer for what must not come.
+    /// Waits until so many effects are there, and until nothing more can come.
     pub(crate) async fn settled(&self, count: usize) -> Vec<String> {
         until("effects come", async || self.effects().await.len() >= count).await;
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        self.rests().await;
         self.effects().await
     }
 
-    /// Moves the clock once the replicas that wait for it do.
+    /// Moves the clock once all replicas wait for it.
     pub(crate) async fn pass(&self, span: Duration) {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        self.rests().await;
         self.clock.advance(span);
+    }
+
+    /// Waits until all replicas wait for a time.
+    pub(crate) async fn rests(&self) {
+        until("the replicas wait", async || self.clock.sleepers() == self.living.load(Ordering::SeqCst)).await;
     }
 }
 
@@ -144,6 +152,8 @@ pub(crate) struct Replica {
     pub(crate) work: Work,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// Where it is counted, if it is on the common clock.
+    living: Option<Arc<AtomicUsize>>,
 }
 
 impl Replica {
@@ -163,13 +173,19 @@ impl Replica {
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap();
+        is_gone(self.living);
     }
 
     /// Ends as a process that is killed: nothing is given back.
     pub(crate) async fn crash(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
+        is_gone(self.living);
     }
+}
+
+fn is_gone(living: Option<Arc<AtomicUsize>>) {
+    living.inspect(|living| _ = living.fetch_sub(1, Ordering::SeqCst));
 }
 
 pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {

@@ -35,7 +35,7 @@ async fn missed_times_are_left_out_where_the_schedule_says_so(house: House) {
     let schedule = NIGHTLY.missed(Missed::Skip);
     house.replica("first", schedule).stop().await;
     let first = house.replica("first", schedule);
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    house.rests().await;
     first.stop().await;
     house.clock.advance(HOUR * 16);
     let next = house.replica("next", schedule);
@@ -58,7 +58,7 @@ async fn a_pattern_is_followed(house: House) {
 
 async fn a_release_with_another_schedule_reckons_anew(house: House) {
     let old = house.replica("old", NIGHTLY);
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    house.rests().await;
     old.stop().await;
     let new = house.replica("new", Schedule::every(HOUR));
     house.pass(HOUR).await;

@@ -49,7 +49,7 @@ async fn one_that_wakes_up_late_writes_nothing(house: House) {
     let first = Clock::manual(house.clock.now());
     let late = house.replica_at("late", HOURLY, &first);
     late.hang();
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    until("it waits", async || first.sleepers() == 1).await;
     first.advance(HOUR);
     late.has_begun(1).await;
     assert_eq!(first.now(), stopped.now());
