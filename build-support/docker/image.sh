@@ -198,8 +198,8 @@ build() {
     # Registries keep and send layers so.
     pulled="$(gzip --stdout "$file" | wc --bytes)"
     echo "image: $name is $((pulled / 1000000)) MB to pull and $((size / 1000000)) MB unpacked, in $file"
-    if ((pulled > 60000000)); then
-        echo "image: it is to stay under 60 MB to pull" >&2
+    if ((size > 60000000)); then
+        echo "image: it is to stay under 60 MB" >&2
         exit 1
     fi
 }

@@ -117,6 +117,16 @@ mapfile -t pids < <(jobs -p)
 kill "${pids[@]:2}"
 wait "${pids[@]:2}" || fail "a process did not end well"
 [[ "$(curl -fsS "$CONSUL_HTTP_ADDR/v1/agent/services")" == "{}" ]] || fail "a process ended without taking itself out"
+
+# One domain alone, idle: what it holds, and what of it is no page of the binary or of a library, which processes share.
+WEFT_ADMIN_PORT="$shop_admin" weft serve catalog >>log 2>&1 &
+eventually curl -fsS "localhost:$shop_admin/ready"
+sleep 5
+awk '/^VmRSS:/ { held = $2 } /^RssAnon:/ { own = $2 }
+    END { printf "several-processes: one domain idle: %d MB, %d MB of them its own\n", held / 1024, own / 1024 }' "/proc/$!/status"
+kill $!
+wait $! || fail "a process did not end well"
+
 run consul-certificates
 eventually places first-order-grpcurl
 eventually all_tell 'weft_certificates_stale 0'
@@ -140,5 +150,6 @@ eventually all_tell 'weft_config_generation 2'
 bash -euo pipefail bad >>log
 eventually all_tell 'weft_config_reload_failures_total 1'
 all_tell 'weft_config_generation 2' || fail "a configuration with a mistake was taken"
-grep -q 'limits.factor: -1 is not a number from 0.01 to 100' log || fail "the mistake is not named"
+# Lines of the log are written behind what is counted.
+eventually grep -q 'limits.factor: -1 is not a number from 0.01 to 100' log
 echo "several-processes: settings changed by Consul's KV store, and a mistake was refused"
