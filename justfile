@@ -87,6 +87,7 @@ proof:
     bash build-support/scenarios/rest-api.sh 600 "$RANDOM"
     just lint-infrastructure
     just image
+    just image-arm64
     just compose
     just soak
     cargo run --locked --release -p weft-bench-edge -- --only held --who weft
@@ -118,6 +119,11 @@ image name="docker.io/library/weft:dev" binary="":
     bash build-support/docker/image.sh build {{ name }} {{ binary }}
     bash build-support/docker/image.sh base docker.io/library/postgres:16
     bash build-support/docker/image.sh base docker.io/library/redis:7
+
+# Build the image for arm64 on an amd64 machine, and place the README's first orders with it by emulation.
+image-arm64:
+    bash build-support/tools.sh image emulator curl jq grpcurl
+    bash build-support/docker/arm64.sh
 
 # Build the image of the release before, which `just cluster` upgrades from.
 image-previous:

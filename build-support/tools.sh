@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
-#   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster compose connectconformance consul curl envoy grpcio
-#                                           grpcio-reflection grpcurl hadolint hclfmt helm image jq just kafka nats pgbouncer
+#   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster compose connectconformance consul curl emulator envoy
+#                                           grpcio grpcio-reflection grpcurl hadolint hclfmt helm image jq just kafka nats pgbouncer
 #                                           postgresql prometheus python3-yaml rabbitmq redis schemathesis shellcheck
 #                                           systemd versitygw
 #
@@ -289,6 +289,8 @@ tools_install_image() {
     tools_program buildah || tools_debian buildah || return
     tools_program debootstrap || tools_debian debootstrap
 }
+# Runs arm64's programs on other processors.
+tools_install_emulator() { tools_program qemu-aarch64-static || tools_debian qemu-user-static; }
 # An engine without a daemon, and compose for it.
 tools_install_compose() {
     local package

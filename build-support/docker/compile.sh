@@ -21,7 +21,7 @@ out="$3"
 
 # The builder's own architecture needs nothing more than the base image has.
 if [[ "$(rustc -vV | sed -n 's/^host: //p')" != "$triple" ]]; then
-    rustup target add "$triple"
+    [[ -d "$(rustc --print target-libdir --target "$triple")" ]] || rustup target add "$triple"
     command -v "$compiler" >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$package" libc6-dev-arm64-cross; }
     variable="${triple//-/_}"
     export "CARGO_TARGET_${variable^^}_LINKER=$compiler" "CC_$variable=$compiler"
