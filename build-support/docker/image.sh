@@ -72,7 +72,7 @@ build() {
 arm64() {
     base "$RUST_CROSS_IMAGE"
     base "$RUNTIME_ARM64_IMAGE"
-    bud "$1" --platform linux/arm64 --build-arg "RUST_IMAGE=$RUST_CROSS_IMAGE" --build-arg "RUNTIME_IMAGE=$RUNTIME_ARM64_IMAGE"
+    bud "$1" --build-arg TARGETARCH=arm64 --build-arg "RUST_IMAGE=$RUST_CROSS_IMAGE" --build-arg "RUNTIME_IMAGE=$RUNTIME_ARM64_IMAGE"
 }
 
 # Its binary, packed as this tree packs.
