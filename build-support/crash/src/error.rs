@@ -41,7 +41,7 @@ pub(crate) enum CrashError {
     /// No kill cut a write transaction off.
     #[error("none of {0} kills struck inside an open write transaction")]
     NothingStruck(usize),
-    /// Some of the above, with what the process logged last.
-    #[error("{error}\nthe process logged last:\n{log}")]
+    /// Some of the above, after what the process logged last: whoever is shown the end only must see the error.
+    #[error("the process logged last:\n{log}\n{error}")]
     Logged { error: Box<CrashError>, log: String },
 }

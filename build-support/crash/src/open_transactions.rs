@@ -9,6 +9,9 @@ use sqlx::{ConnectOptions, Connection};
 
 /// Primary result code of SQLite for a lock that another holds.
 const SQLITE_BUSY: u32 = 5;
+/// The same for a write-ahead log that could not be entered in ten seconds of trying: somebody froze in one of the few instructions
+/// in which readers and writers alike must wait for each other.
+const SQLITE_PROTOCOL: u32 = 15;
 
 /// Where the process keeps its records.
 pub(crate) enum Database {
@@ -36,7 +39,8 @@ impl Database {
     }
 }
 
-/// SQLite has one writer: if we cannot become it, the other is.
+/// SQLite has one writer: if we cannot become it, the other is. Where neither readers nor writers get in nobody can tell, and the
+/// answer is no: what is counted is what is known.
 async fn writes_sqlite(file: &Path) -> Result<bool, sqlx::Error> {
     let options = SqliteConnectOptions::new().filename(file).busy_timeout(Duration::ZERO);
     let mut connection: SqliteConnection = options.connect().await?;
@@ -45,7 +49,8 @@ async fn writes_sqlite(file: &Path) -> Result<bool, sqlx::Error> {
             sqlx::raw_sql("ROLLBACK").execute(&mut connection).await?;
             false
         }
-        Err(sqlx::Error::Database(error)) if is_busy(error.code().as_deref()) => true,
+        Err(sqlx::Error::Database(error)) if primary_code(error.code().as_deref()) == Some(SQLITE_BUSY) => true,
+        Err(sqlx::Error::Database(error)) if primary_code(error.code().as_deref()) == Some(SQLITE_PROTOCOL) => false,
         Err(error) => return Err(error),
     };
     connection.close().await?;
@@ -53,8 +58,8 @@ async fn writes_sqlite(file: &Path) -> Result<bool, sqlx::Error> {
 }
 
 /// Extended result codes have the primary one in their lowest byte.
-fn is_busy(code: Option<&str>) -> bool {
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
+fn primary_code(code: Option<&str>) -> Option<u32> {
+    Some(code?.parse::<u32>().ok()? & 0xff)
 }
 
 /// PostgreSQL gives a transaction its id with its first write.
@@ -68,4 +73,47 @@ async fn writes_postgres(url: &str) -> Result<bool, sqlx::Error> {
     .await?;
     connection.close().await?;
     Ok(open)
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    /// Where the second copy of the header counts changes in the index of a write-ahead log, section 2.1 of
+    /// https://www.sqlite.org/walformat.html ("iChange").
+    const CHANGES_OF_THE_SECOND_COPY: u64 = 48 + 8;
+
+    /// A connection to a new file, in a write transaction.
+    async fn writer(file: &Path) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+        let mut writer = options.connect().await.expect("the file opens");
+        for step in ["PRAGMA journal_mode = WAL", "CREATE TABLE orders (id INTEGER)", "BEGIN IMMEDIATE"] {
+            sqlx::raw_sql(step).execute(&mut writer).await.expect(step);
+        }
+        writer
+    }
+
+    #[tokio::test]
+    async fn only_an_open_write_transaction_is_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("orders.db");
+        let mut writer = writer(&file).await;
+        assert!(writes_sqlite(&file).await.expect("answered"));
+        sqlx::raw_sql("COMMIT").execute(&mut writer).await.expect("committed");
+        assert!(!writes_sqlite(&file).await.expect("answered"));
+    }
+
+    #[tokio::test]
+    async fn a_process_frozen_where_nobody_gets_in_counts_for_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("orders.db");
+        let _writer = writer(&file).await;
+        // One copy of the header is new and the other old, as between the two stores that publish a commit.
+        let index = std::fs::File::options().write(true).open(folder.path().join("orders.db-shm")).expect("the index");
+        index.write_all_at(&[0xff], CHANGES_OF_THE_SECOND_COPY).expect("written");
+        assert!(!writes_sqlite(&file).await.expect("answered"));
+    }
 }
