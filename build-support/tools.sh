@@ -4,7 +4,7 @@
 #   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster compose connectconformance consul curl emulator envoy
 #                                           grpcio grpcio-reflection grpcurl hadolint hclfmt helm image jq just kafka nats pgbouncer
 #                                           postgresql prometheus python3-yaml rabbitmq redis schemathesis shellcheck
-#                                           systemd versitygw
+#                                           systemd terraform-schemas versitygw
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
 # them. Servers and small tools come from Debian's packages, which needs root or sudo; nothing installed here is started.
@@ -309,10 +309,32 @@ tools_install_compose() {
     chmod +x "$partial/bin/podman-compose"
     tools_place podman-compose "$PODMAN_COMPOSE_VERSION"
 }
+
+# A Python that reads Terraform's files, and finds in TERRAFORM_SCHEMAS what Terraform's providers know: a file for each.
+tools_install_terraform-schemas() {
+    local version="$PYTHON_HCL2_VERSION-$CDKTF_PROVIDER_GOOGLE_VERSION-$CDKTF_PROVIDER_HELM_VERSION"
+    tools_have terraform-schemas "$version" && return
+    tools_need npm "terraform-schemas $version" && tools_need python3 "terraform-schemas $version" || return
+    local partial="$tools_folder/terraform-schemas-$version.partial" provider archive
+    echo "tools: installing terraform-schemas $version"
+    python3 -m pip install --quiet --root-user-action ignore --target "$partial/lib" "python-hcl2==$PYTHON_HCL2_VERSION" || return
+    mkdir -p "$partial/bin" "$partial/schemas"
+    for provider in "google@$CDKTF_PROVIDER_GOOGLE_VERSION" "helm@$CDKTF_PROVIDER_HELM_VERSION"; do
+        archive="$(cd "$partial" && npm pack --silent "@cdktf/provider-$provider")" || return
+        tar -xzOf "$partial/$archive" package/.jsii >"$partial/schemas/${provider%@*}.json" || return
+        rm "$partial/$archive"
+    done
+    # shellcheck disable=SC2016 # for the program that is written
+    printf '#!/bin/sh\nPYTHONPATH="%s/lib" TERRAFORM_SCHEMAS="%s/schemas" exec python3 "$@"\n' \
+        "$tools_folder/terraform-schemas-$version" "$tools_folder/terraform-schemas-$version" >"$partial/bin/terraform-schemas"
+    chmod +x "$partial/bin/terraform-schemas"
+    tools_place terraform-schemas "$version"
+}
+
 # What cluster.sh runs a Kubernetes on; its own programs it builds itself.
 tools_install_cluster() {
     local package
-    for package in etcd-server containerd runc containernetworking-plugins iptables conntrack iproute2 bc; do
+    for package in etcd-server containerd runc containernetworking-plugins iptables ipset conntrack iproute2 bc; do
         dpkg --status "$package" >/dev/null 2>&1 || tools_debian "$package" || return
     done
 }
