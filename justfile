@@ -56,10 +56,11 @@ lint-deployment:
     bash build-support/cluster/chart.sh
     bash build-support/systemd/check.sh
 
-# Check what installs weft elsewhere: Ansible's tasks by its linter, Terraform's files by syntax and format. Their providers are not fetched.
+# Check what installs weft elsewhere: Ansible's tasks by its linter, Terraform's files by syntax, format and what their providers know.
 lint-infrastructure:
-    bash build-support/tools.sh ansible hclfmt
+    bash build-support/tools.sh ansible hclfmt terraform-schemas
     hclfmt -check -require-no-change build-support/terraform/*/*.tf > /dev/null
+    terraform-schemas build-support/terraform/check.py build-support/terraform/*/
     bash build-support/ansible/lint.sh
 
 # Every test, with the servers they need.
@@ -87,6 +88,7 @@ proof:
     bash build-support/scenarios/rest-api.sh 600 "$RANDOM"
     just lint-infrastructure
     just image
+    just cluster policies autoscaling
     just image-arm64
     just compose
     just soak

@@ -8,11 +8,14 @@
 #   cluster.sh image REF ROOT [CMD]  make an image of the folder ROOT, entry point CMD (default: none), and import it
 #   cluster.sh import FILE           import a docker-archive
 #   cluster.sh exec CMD...           run kubectl, helm, curl, .. inside (KUBECONFIG set, pods and services reachable)
+#   cluster.sh enforce               from now on NetworkPolicies hold, by kube-router (Debian: ipset)
+#   cluster.sh measure               from now on pods' use of processors is known, by metrics-server, so that autoscaling works
 #   cluster.sh down                  stop everything and remove $HERE
 set -euo pipefail
 # shellcheck source=build-support/tools.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../tools.sh"
 KUBE=v$KUBERNETES_VERSION
+KUBE_ROUTER=github.com/cloudnativelabs/kube-router/v2
 TOOLS=${TOOLS:-$HOME/.cache/weft-cluster/$KUBE}
 HERE=${CLUSTER_DIR:-/tmp/weft-cluster}
 NS=${CLUSTER_NETNS:-weft-cluster}
@@ -66,6 +69,21 @@ tools() {
   tools_install helm
 }
 
+# What only `enforce` and `measure` need.
+tools_policies() {
+  command -v ipset >/dev/null || { echo "cluster: ipset is missing: apt-get install ipset" >&2; exit 1; }
+  [ -x "$TOOLS/kube-router" ] && return
+  cd "$(mktemp -d "$TOOLS/src/kube-router.XXXX")"
+  # By its sums, which not every mirror of the sums' database has.
+  printf 'module cluster\ngo 1.24\nrequire %s %s\n' "$KUBE_ROUTER" "v$KUBE_ROUTER_VERSION" >go.mod
+  printf '%s %s %s\n' "$KUBE_ROUTER" "v$KUBE_ROUTER_VERSION" "$KUBE_ROUTER_SUM" "$KUBE_ROUTER" "v$KUBE_ROUTER_VERSION/go.mod" "$KUBE_ROUTER_MOD_SUM" >go.sum
+  printf '//go:build tools\npackage tools\nimport _ "%s/cmd/kube-router"\n' "$KUBE_ROUTER" >tools.go
+  CGO_ENABLED=0 go build -mod=mod -ldflags '-s -w' -o "$TOOLS/" "$KUBE_ROUTER/cmd/kube-router"
+}
+tools_metrics() {
+  [ -x "$TOOLS/metrics-server" ] || GOBIN="$TOOLS" go install -ldflags '-s -w' "sigs.k8s.io/metrics-server/cmd/metrics-server@v$METRICS_SERVER_VERSION"
+}
+
 image() { # a docker-archive of one layer, made by hand: no engine is needed
   local ref=$1 root=$2 cmd=${3:-} tar; tar=$(mktemp -d "$HERE/image.XXXX")
   tar --numeric-owner --owner=0 --group=0 --sort=name --mtime=@0 -C "$root" -cf "$tar/layer.tar" .
@@ -84,6 +102,9 @@ certificates() {
   openssl req -newkey rsa:2048 -nodes -keyout api.key -out api.csr -subj /CN=kube-apiserver 2>/dev/null
   openssl x509 -req -in api.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out api.crt -days 30 2>/dev/null \
     -extfile <(echo "subjectAltName=IP:$NODE,IP:10.96.0.1,IP:127.0.0.1,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc")
+  # By which the API server shows those who extend it that a request came through it.
+  openssl req -newkey rsa:2048 -nodes -keyout proxy.key -out proxy.csr -subj /CN=front-proxy-client 2>/dev/null
+  openssl x509 -req -in proxy.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out proxy.crt -days 30 2>/dev/null
   openssl genrsa -out sa.key 2048 2>/dev/null
   local token; token=$(openssl rand -hex 16)
   echo "$token,admin,admin,\"system:masters\"" >tokens.csv
@@ -168,10 +189,14 @@ EOF
   start apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 --advertise-address="$NODE" --bind-address=0.0.0.0 --secure-port=6443 \
     --tls-cert-file=api.crt --tls-private-key-file=api.key --token-auth-file=tokens.csv --authorization-mode=Node,RBAC \
     --service-account-key-file=sa.key --service-account-signing-key-file=sa.key --service-account-issuer=https://kubernetes.default.svc \
-    --service-cluster-ip-range="$SERVICES" --kubelet-preferred-address-types=InternalIP --allow-privileged=true
+    --service-cluster-ip-range="$SERVICES" --kubelet-preferred-address-types=InternalIP --allow-privileged=true \
+    --requestheader-client-ca-file=ca.crt --requestheader-allowed-names=front-proxy-client --requestheader-username-headers=X-Remote-User \
+    --requestheader-group-headers=X-Remote-Group --proxy-client-cert-file=proxy.crt --proxy-client-key-file=proxy.key
   until_ok 60 "the API server" inside kubectl --kubeconfig kubeconfig get --raw /readyz
   start controllers kube-controller-manager --kubeconfig=kubeconfig --service-account-private-key-file=sa.key --root-ca-file=ca.crt \
-    --cluster-signing-cert-file=ca.crt --cluster-signing-key-file=ca.key --leader-elect=false
+    --cluster-signing-cert-file=ca.crt --cluster-signing-key-file=ca.key --leader-elect=false \
+    --horizontal-pod-autoscaler-sync-period=5s --horizontal-pod-autoscaler-downscale-stabilization=30s \
+    --horizontal-pod-autoscaler-cpu-initialization-period=10s --horizontal-pod-autoscaler-initial-readiness-delay=5s
   start scheduler kube-scheduler --kubeconfig=kubeconfig --leader-elect=false
   until_ok 20 containerd ctr_ version
   printf '#include <signal.h>\n#include <unistd.h>\nstatic void bye(int s){_exit(s-s);}\nint main(void){signal(SIGTERM,bye);signal(SIGINT,bye);for(;;)pause();}\n' |
@@ -185,8 +210,49 @@ EOF
   echo "cluster $KUBE is up: $0 exec kubectl get nodes"
 }
 
+enforce() {
+  # What one pod sends another through the bridge passes the rules, too.
+  inside sysctl -qw net.bridge.bridge-nf-call-iptables=1
+  cd "$HERE"
+  start policies kube-router --kubeconfig=kubeconfig --master="https://$NODE:6443" --hostname-override=node \
+    --run-firewall=true --run-router=false --run-service-proxy=false --service-cluster-ip-range="$SERVICES"
+  until_ok 30 "what enforces NetworkPolicies" inside iptables --list-rules KUBE-ROUTER-FORWARD
+}
+
+measure() {
+  mkdir -p "$HERE/metrics-certificates"; cd "$HERE"
+  start metrics metrics-server --kubeconfig=kubeconfig --authentication-kubeconfig=kubeconfig --authorization-kubeconfig=kubeconfig \
+    --secure-port=4443 --cert-dir="$HERE/metrics-certificates" --kubelet-insecure-tls --kubelet-preferred-address-types=InternalIP \
+    --metric-resolution=10s --kubelet-request-timeout=5s
+  inside kubectl --kubeconfig kubeconfig apply -f - >/dev/null <<EOF
+apiVersion: v1
+kind: Service
+metadata: {name: metrics-server, namespace: kube-system}
+spec: {ports: [{name: https, port: 443, targetPort: 4443}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: metrics-server, namespace: kube-system, labels: {kubernetes.io/service-name: metrics-server}}
+addressType: IPv4
+ports: [{name: https, port: 4443}]
+endpoints: [{addresses: ["$NODE"]}]
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1beta1.metrics.k8s.io}
+spec:
+  service: {name: metrics-server, namespace: kube-system}
+  group: metrics.k8s.io
+  version: v1beta1
+  insecureSkipTLSVerify: true
+  groupPriorityMinimum: 100
+  versionPriority: 100
+EOF
+  until_ok 90 "what measures pods" inside kubectl --kubeconfig kubeconfig top nodes
+}
+
 down() {
-  for n in dns proxy kubelet; do [ -f "$HERE/$n.pid" ] && kill -- "-$(cat "$HERE/$n.pid")" 2>/dev/null; done || true
+  for n in policies metrics dns proxy kubelet; do [ -f "$HERE/$n.pid" ] && kill -- "-$(cat "$HERE/$n.pid")" 2>/dev/null; done || true
   if [ -S "$SOCK" ]; then
     ctr_ task ls -q 2>/dev/null | xargs -r -n1 nsenter --net="/var/run/netns/$NS" ctr -a "$SOCK" -n k8s.io task kill -s KILL 2>/dev/null || true
     sleep 1
@@ -208,6 +274,8 @@ case ${1:-} in
   image) shift; image "$@" ;;
   import) shift; import "$1" ;;
   exec) shift; KUBECONFIG=$HERE/kubeconfig inside "$@" ;;
+  enforce) tools_policies; enforce ;;
+  measure) tools_metrics; measure ;;
   down) down ;;
-  *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -1,16 +1,23 @@
 #!/usr/bin/env bash
 # Installs the chart on a real cluster, in each form, and counts what is lost while its pods come and go.
 #
-#   prove.sh [FORM...]     default: one suites domains
+#   prove.sh [FORM...]               default: one suites domains
+#   prove.sh policies autoscaling    what needs more than a bare cluster
 #
 # Needs what cluster.sh needs, and images that image.sh has built: of weft (WEFT_IMAGE names it), of the release before
-# (PREVIOUS_RELEASE), and of the trial's servers. For each form, in a namespace of its own:
+# (PREVIOUS_RELEASE, for the form domains), and of the trial's servers. For each form, in a namespace of its own:
 #
 #   - this release is installed: how long to the first write, `helm test`, the README's first orders by curl and by grpcurl
 #     through the edge's Service, the first administrator, a backup;
 #   - while a client asks on and on: a rolling restart of every Deployment, a forced deletion of one pod of each, scaling to 3, to
 #     1 and back, a setting that is wrong (an upgrade and a rollback), new certificates;
 #   - it is removed, which may leave only what it says it keeps.
+#
+# policies: kube-router enforces the NetworkPolicies. From every pod, those of strangers too, a connection to every port of every
+# pod is opened or refused as the contracts declare; then the form domains bears restarts, kills and new certificates under load.
+#
+# autoscaling: metrics-server measures the pods. Under load the Deployments of the edge and of orders grow, and shrink when less is
+# asked of them.
 #
 # The form domains is removed before the faults: then the release before is installed, upgraded to this one under load, bears the
 # faults, and is rolled back. Ends with a table; fails if a call failed that may be repeated, or an order is missing or doubled.
@@ -70,7 +77,7 @@ install() {
     until inside curl -fsS -m 2 "$(edge_url)/api/v1/auth/register" \
         --json '{"email": "first@example.com", "password": "a first password"}' >/dev/null 2>&1; do sleep 0.2; done
     first="$(seconds_since "$started")"
-    printf '%-8s %.9s: install to first write %6s s\n' "$form" "${image##*:}" "$first" | tee -a "$table"
+    printf '%-11s %.9s: install to first write %6s s\n' "$form" "${image##*:}" "$first" | tee -a "$table"
 }
 
 # first_order NAME ADDRESS: the README's transcript, with the Service in place of localhost.
@@ -115,7 +122,7 @@ look() {
     first_order curl "$(edge_url)"
     first_order grpcurl "$(edge_address):80"
     administrator
-    printf '%-8s %s\n' "$form" "helm test passed; first orders by curl and grpcurl placed; the first administrator logged in" |
+    printf '%-11s %s\n' "$form" "helm test passed; first orders by curl and grpcurl placed; the first administrator logged in" |
         tee -a "$table"
 }
 
@@ -123,7 +130,7 @@ backup() {
     local told
     told="$(run_job backup w-backup | tail -n 1)"
     [[ "$told" == *" entries" ]] || fail "the backup says: $told"
-    printf '%-8s backup: %s\n' "$1" "$told" | tee -a "$table"
+    printf '%-11s backup: %s\n' "$1" "$told" | tee -a "$table"
 }
 
 # load_starts: a client that asks until load_ends.
@@ -143,7 +150,7 @@ fault() {
     started="$(date +%s.%N)"
     kill -0 "$loader" 2>/dev/null || { cat "$work/load.log" >&2; fail "$form: the load ended before: $name"; }
     "$@" >"$work/fault.log" 2>&1 || { cat "$work/fault.log" >&2; fail "$form: $name could not be done"; }
-    printf '%-8s under load, at %5s s: %-24s %6s s\n' "$form" "$at" "$name" "$(seconds_since "$started")" | tee -a "$table"
+    printf '%-11s under load, at %5s s: %-24s %6s s\n' "$form" "$at" "$name" "$(seconds_since "$started")" | tee -a "$table"
 }
 
 # load_ends FORM: when the last pods that were told to stop have gone. Nothing may be lost.
@@ -151,7 +158,7 @@ load_ends() {
     until_drained || fail "$1: pods do not end"
     touch "$work/stop"
     wait "$loader" || { cat "$work/load.log" >&2; fail "$1: calls were lost"; }
-    printf '%-8s %s\n' "$1" "$(tail -n 1 "$work/load.log")" | tee -a "$table"
+    printf '%-11s %s\n' "$1" "$(tail -n 1 "$work/load.log")" | tee -a "$table"
 }
 
 until_drained() {
@@ -255,7 +262,7 @@ uninstall() {
     # Pods that drain are on their way.
     kubectl wait --for=delete pod --selector=app.kubernetes.io/instance=w --timeout=90s >/dev/null 2>&1 || true
     left="$(kubectl get all,persistentvolumeclaims,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,pdb,cronjobs -o name |
-        grep -vE '^(configmap/kube-root-ca.crt|serviceaccount/default|secret/w-authority)$' || true)"
+        grep -vE '^(configmap/kube-root-ca.crt|serviceaccount/default|secret/w-authority|pod/stranger)$' || true)"
     [[ -z "$left" ]] || fail "helm uninstall left: $left"
     kubectl delete secret w-authority --ignore-not-found >/dev/null
 }
@@ -276,8 +283,81 @@ faults() {
     [[ "$1" == one ]] || fault "$1" "certificates rotated" rotate
 }
 
-# prove FORM
+# strangers: a pod that is not of the release, beside it and in a namespace of its own.
+strangers() {
+    local namespace
+    for namespace in "$@"; do
+        # Without its account, which follows the namespace, no pod is taken.
+        until kubectl get --namespace "$namespace" serviceaccount default >/dev/null 2>&1; do sleep 0.2; done
+        kubectl apply --namespace "$namespace" --filename build-support/cluster/stranger.yaml >/dev/null
+        kubectl wait --namespace "$namespace" --for=condition=Ready pod/stranger --timeout=60s >/dev/null || fail "a stranger did not start"
+    done
+}
+
+# reach NAME OPTION...: which connections between pods open.
+reach() {
+    local name="$1" told
+    shift
+    told="$(kubectl get pods --all-namespaces -o json | /usr/bin/python3 build-support/cluster/reach.py w "$chart/domains.json" "$@")" ||
+        fail "$name: not as declared"
+    printf '%-11s %s: %s\n' policies "$name" "$told" | tee -a "$table"
+}
+
+policies() {
+    local elsewhere=strangers
+    kubectl create namespace "$elsewhere" >/dev/null
+    strangers policies "$elsewhere"
+    install domains "$chart" "$image"
+    reach "before policies are enforced" --all
+    bash "$cluster" enforce
+    reach "once they are"
+    uninstall
+    this_release domains
+    reach "installed anew"
+    load_starts
+    fault policies "rolling restart" restart_all
+    fault policies "a pod of each killed" kill_one_of_each
+    fault policies "certificates rotated" rotate
+    load_ends policies
+    reach "after all that"
+    uninstall
+    kubectl delete namespace "$elsewhere" --wait=false >/dev/null
+}
+
+# until_scaled CONDITION: of each named Deployment, and of its pods that are ready.
+until_scaled() {
+    local condition="$1"
+    shift
+    for _ in $(seq 240); do
+        kubectl get deployments "$@" -o json | jq -e "all(.items[]; .spec.replicas $condition and .status.readyReplicas == .spec.replicas)" >/dev/null &&
+            return
+        sleep 0.5
+    done
+    kubectl get hpa
+    return 1
+}
+
+autoscaling() {
+    bash "$cluster" measure
+    install suites "$chart" "$image" --set autoscaling.enabled=true --set autoscaling.maxReplicas=4 \
+        --set autoscaling.targetCPUUtilizationPercentage=40
+    load_starts
+    fault autoscaling "edge and orders grow" until_scaled "> 2" w-edge w-commerce
+    load_ends autoscaling
+    rate=4 load_starts
+    fault autoscaling "all shrink to 2" until_scaled "== 2" w-edge w-identity w-commerce w-automation
+    load_ends autoscaling
+    uninstall
+}
+
+# prove PROOF
 prove() {
+    case "$1" in
+    policies | autoscaling)
+        "$1"
+        return
+        ;;
+    esac
     this_release "$1"
     if [[ "$1" == domains ]]; then
         uninstall
@@ -299,20 +379,24 @@ prove() {
 
 [[ $# -gt 0 ]] || set -- one suites domains
 for form in "$@"; do
-    [[ "$form" =~ ^(one|suites|domains)$ ]] || { echo "prove: there is no form $form" >&2; exit 64; }
+    [[ "$form" =~ ^(one|suites|domains|policies|autoscaling)$ ]] || { echo "prove: there is no form or proof $form" >&2; exit 64; }
 done
-for name in "$image" "$previous" docker.io/library/postgres:16 docker.io/library/redis:7; do
+needed=("$image" docker.io/library/postgres:16 docker.io/library/redis:7)
+if [[ " $* " == *" domains "* ]]; then
+    needed+=("$previous")
+    git cat-file -e "$PREVIOUS_RELEASE:$chart" 2>/dev/null || {
+        echo "prove: the release before, $PREVIOUS_RELEASE, is not in this clone; run: git fetch --unshallow" >&2
+        exit 1
+    }
+    mkdir -p "$previous_chart"
+    git archive "$PREVIOUS_RELEASE" "$chart" | tar -x -C "$previous_chart"
+fi
+for name in "${needed[@]}"; do
     [[ -f "$(archive_of "$name")" ]] || { echo "prove: $(archive_of "$name") is missing; run: just image image-previous" >&2; exit 1; }
 done
-git cat-file -e "$PREVIOUS_RELEASE:$chart" 2>/dev/null || {
-    echo "prove: the release before, $PREVIOUS_RELEASE, is not in this clone; run: git fetch --unshallow" >&2
-    exit 1
-}
-mkdir -p "$previous_chart"
-git archive "$PREVIOUS_RELEASE" "$chart" | tar -x -C "$previous_chart"
 programs_build --bin weft-load
 bash "$cluster" up
-for name in "$image" "$previous" docker.io/library/postgres:16 docker.io/library/redis:7; do bash "$cluster" import "$(archive_of "$name")"; done
+for name in "${needed[@]}"; do bash "$cluster" import "$(archive_of "$name")"; done
 
 # accepted: the API server knows every field of what the chart makes of each set of values. Of what others define it knows
 # nothing.
@@ -324,7 +408,7 @@ accepted() {
             kubectl apply --dry-run=server --validate=strict --filename - 2>&1)" || { echo "$told" >&2; fail "$values is not accepted"; }
         [[ "$told" != *[Ww]arning* ]] || { echo "$told" >&2; fail "$values is accepted with a warning"; }
         objects="$(wc -l <<<"$told")"
-        printf '%-8s %s: the API server accepts %s objects, field by field\n' values "$(basename "$values" .yaml)" "$objects" | tee -a "$table"
+        printf '%-11s %s: the API server accepts %s objects, field by field\n' values "$(basename "$values" .yaml)" "$objects" | tee -a "$table"
     done
 }
 
