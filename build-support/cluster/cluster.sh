@@ -8,6 +8,7 @@
 #   cluster.sh image REF ROOT [CMD]  make an image of the folder ROOT, entry point CMD (default: none), and import it
 #   cluster.sh import FILE           import a docker-archive
 #   cluster.sh exec CMD...           run kubectl, helm, curl, .. inside (KUBECONFIG set, pods and services reachable)
+#   cluster.sh define                teach the API server what cert-manager, the Gateway API and the Prometheus operator define
 #   cluster.sh enforce               from now on NetworkPolicies hold, by kube-router (Debian: ipset)
 #   cluster.sh measure               from now on pods' use of processors is known, by metrics-server, so that autoscaling works
 #   cluster.sh down                  stop everything and remove $HERE
@@ -69,7 +70,22 @@ tools() {
   tools_install helm
 }
 
-# What only `enforce` and `measure` need.
+# What only `define`, `enforce` and `measure` need.
+DEFINITIONS=$TOOLS/definitions-$CERT_MANAGER_VERSION-$GATEWAY_API_VERSION-$PROMETHEUS_OPERATOR_VERSION
+tools_definitions() {
+  [ -d "$DEFINITIONS" ] && return
+  local partial; partial=$(mktemp -d "$TOOLS/definitions.XXXX")
+  definitions_of github.com/cert-manager/cert-manager "$CERT_MANAGER_VERSION" deploy/crds/cert-manager.io_certificates.yaml
+  definitions_of sigs.k8s.io/gateway-api "$GATEWAY_API_VERSION" config/crd/standard/gateway.networking.k8s.io_{http,grpc}routes.yaml
+  definitions_of github.com/prometheus-operator/prometheus-operator "$PROMETHEUS_OPERATOR_VERSION" \
+    example/prometheus-operator-crd/monitoring.coreos.com_{servicemonitors,prometheusrules}.yaml
+  mv "$partial" "$DEFINITIONS"
+}
+definitions_of() { # MODULE VERSION FILE...: from a Go module, into $partial
+  local module=$1 version=$2 folder file; shift 2
+  folder=$(go mod download -json "$module@v$version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  for file in "$@"; do install -m 644 "$folder/$file" "$partial/"; done
+}
 tools_policies() {
   command -v ipset >/dev/null || { echo "cluster: ipset is missing: apt-get install ipset" >&2; exit 1; }
   [ -x "$TOOLS/kube-router" ] && return
@@ -210,6 +226,12 @@ EOF
   echo "cluster $KUBE is up: $0 exec kubectl get nodes"
 }
 
+define() {
+  local kube=(inside kubectl --kubeconfig "$HERE/kubeconfig")
+  "${kube[@]}" apply --server-side --filename "$DEFINITIONS" >/dev/null
+  until_ok 30 "what others define" "${kube[@]}" get certificates.cert-manager.io,httproutes,grpcroutes,servicemonitors,prometheusrules
+}
+
 enforce() {
   # What one pod sends another through the bridge passes the rules, too.
   inside sysctl -qw net.bridge.bridge-nf-call-iptables=1
@@ -274,6 +296,7 @@ case ${1:-} in
   image) shift; image "$@" ;;
   import) shift; import "$1" ;;
   exec) shift; KUBECONFIG=$HERE/kubeconfig inside "$@" ;;
+  define) tools_definitions; define ;;
   enforce) tools_policies; enforce ;;
   measure) tools_metrics; measure ;;
   down) down ;;

@@ -126,6 +126,17 @@ look() {
         tee -a "$table"
 }
 
+# monitored FORM: what Prometheus is pointed at are the pods that tell of themselves.
+monitored() {
+    local found pods
+    kubectl get servicemonitor,prometheusrule w -o name >/dev/null || fail "the objects for the Prometheus operator are missing"
+    found="$(kubectl get endpointslices -l kubernetes.io/service-name=w-metrics -o json |
+        jq '[.items[] | select(any(.ports[]?; .name == "admin")) | .endpoints[].addresses[]] | sort')"
+    pods="$(kubectl get pods -o json | jq '[.items[] | select(.metadata.labels | keys | any(startswith("weft.dev/"))) | .status.podIP] | sort')"
+    [[ "$found" == "$pods" ]] || fail "Prometheus is pointed at $found instead of $pods"
+    printf '%-11s Prometheus is pointed at %s pods\n' "$1" "$(jq length <<<"$found")" | tee -a "$table"
+}
+
 backup() {
     local told
     told="$(run_job backup w-backup | tail -n 1)"
@@ -257,11 +268,11 @@ rotate() {
 }
 
 uninstall() {
-    local left
+    local left kinds=all,persistentvolumeclaims,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,pdb,cronjobs
     inside helm uninstall w --wait --timeout 3m >/dev/null
     # Pods that drain are on their way.
     kubectl wait --for=delete pod --selector=app.kubernetes.io/instance=w --timeout=90s >/dev/null 2>&1 || true
-    left="$(kubectl get all,persistentvolumeclaims,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,pdb,cronjobs -o name |
+    left="$(kubectl get "$kinds,servicemonitors,prometheusrules" -o name |
         grep -vE '^(configmap/kube-root-ca.crt|serviceaccount/default|secret/w-authority|pod/stranger)$' || true)"
     [[ -z "$left" ]] || fail "helm uninstall left: $left"
     kubectl delete secret w-authority --ignore-not-found >/dev/null
@@ -269,8 +280,10 @@ uninstall() {
 
 # this_release FORM: as a stranger installs it.
 this_release() {
-    install "$1" "$chart" "$image" --set backup.enabled=true --set-json 'backup.volume={"emptyDir": {}}'
+    install "$1" "$chart" "$image" --set backup.enabled=true --set-json 'backup.volume={"emptyDir": {}}' \
+        --set serviceMonitor.enabled=true --set alerts.enabled=true --set dashboards.enabled=true
     look "$1"
+    monitored "$1"
     backup "$1"
 }
 
@@ -398,13 +411,12 @@ programs_build --bin weft-load
 bash "$cluster" up
 for name in "${needed[@]}"; do bash "$cluster" import "$(archive_of "$name")"; done
 
-# accepted: the API server knows every field of what the chart makes of each set of values. Of what others define it knows
-# nothing.
+# accepted: the API server knows every field of what the chart makes of each set of values, also of what others define.
 accepted() {
     local values told objects
+    bash "$cluster" define
     for values in "$chart"/ci/*.yaml; do
         told="$(inside helm template w "$chart" --kube-version "$KUBERNETES_VERSION" --values "$values" |
-            awk 'BEGIN { RS = "(^|\n)---\n"; ORS = "\n---\n" } !/(^|\n)apiVersion: (cert-manager.io|gateway.networking.k8s.io|monitoring.coreos.com)/' |
             kubectl apply --dry-run=server --validate=strict --filename - 2>&1)" || { echo "$told" >&2; fail "$values is not accepted"; }
         [[ "$told" != *[Ww]arning* ]] || { echo "$told" >&2; fail "$values is accepted with a warning"; }
         objects="$(wc -l <<<"$told")"
