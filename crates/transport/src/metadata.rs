@@ -41,14 +41,12 @@ fn passing(text: String) -> Option<HeaderValue> {
 /// Writes what travels with the call. Headers of these names that stand already are replaced or
 /// removed, so that nothing a stranger sent passes for the call's own.
 pub fn inject(call: &Call, trace: &TraceContext, timeout: Option<Duration>, headers: &mut HeaderMap) {
+    set_request_id(call.request_id(), headers);
+    set_trace(trace, headers);
     let mut set = |name: &HeaderName, value: Option<HeaderValue>| match value {
         Some(value) => _ = headers.insert(name, value),
-        None if headers.is_empty() => {}
         None => _ = headers.remove(name),
     };
-    set(&REQUEST_ID, passing(call.request_id().as_str().to_owned()));
-    set(&TRACEPARENT, passing(trace.traceparent()));
-    set(&TRACESTATE, state(trace));
     set(&ASSERTION, call.authority().map(|assertion| assertion.header().clone()));
     let acts_alone = matches!(call.principal(), Principal::Job { .. } | Principal::Workload(_));
     set(
