@@ -67,6 +67,7 @@ tools() {
       k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubelet,kube-proxy,kubectl}
   fi
   [ -x "$TOOLS/coredns" ] || GOBIN="$TOOLS" go install "github.com/coredns/coredns@v$COREDNS_VERSION"
+  [ -x "$TOOLS/kubeconform" ] || GOBIN="$TOOLS" go install "github.com/yannh/kubeconform/cmd/kubeconform@v$KUBECONFORM_VERSION"
   tools_install helm
 }
 

@@ -411,16 +411,21 @@ programs_build --bin weft-load
 bash "$cluster" up
 for name in "${needed[@]}"; do bash "$cluster" import "$(archive_of "$name")"; done
 
-# accepted: the API server knows every field of what the chart makes of each set of values, also of what others define.
+# accepted: the API server, and kubeconform by the API server's own schemas, know every field of what the chart makes of each set of
+# values, also of what others define.
 accepted() {
-    local values told objects
+    local values told schemas="$work/schemas"
     bash "$cluster" define
+    kubectl get --raw /openapi/v2 | /usr/bin/python3 build-support/cluster/schemas.py "$schemas"
     for values in "$chart"/ci/*.yaml; do
-        told="$(inside helm template w "$chart" --kube-version "$KUBERNETES_VERSION" --values "$values" |
-            kubectl apply --dry-run=server --validate=strict --filename - 2>&1)" || { echo "$told" >&2; fail "$values is not accepted"; }
+        inside helm template w "$chart" --kube-version "$KUBERNETES_VERSION" --values "$values" >"$work/rendered.yaml"
+        told="$(kubectl apply --dry-run=server --validate=strict --filename "$work/rendered.yaml" 2>&1)" ||
+            { echo "$told" >&2; fail "$values is not accepted"; }
         [[ "$told" != *[Ww]arning* ]] || { echo "$told" >&2; fail "$values is accepted with a warning"; }
-        objects="$(wc -l <<<"$told")"
-        printf '%-11s %s: the API server accepts %s objects, field by field\n' values "$(basename "$values" .yaml)" "$objects" | tee -a "$table"
+        printf '%-11s %s: the API server accepts %s objects, field by field\n' values "$(basename "$values" .yaml)" "$(wc -l <<<"$told")" | tee -a "$table"
+        told="$(inside kubeconform -strict -summary -schema-location "$schemas/{{.ResourceKind}}{{.KindSuffix}}.json" "$work/rendered.yaml")" ||
+            { echo "$told" >&2; fail "$values does not conform"; }
+        printf '%-11s %s: kubeconform: %s\n' values "$(basename "$values" .yaml)" "${told##*- }" | tee -a "$table"
     done
 }
 
