@@ -15,6 +15,11 @@ use crate::{Arguments, CrashError, Result, Role, audit, carrier::CarrierServer, 
 /// How long the changes may take.
 const CHANGES_LIMIT: Duration = Duration::from_mins(5);
 
+/// So many moments are looked at by a strike that seeks an open write transaction.
+const MOMENTS: usize = 200;
+/// What a process may do between two of them, at most.
+const BETWEEN_MOMENTS_MICROS: u64 = 5_000;
+
 /// What is struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
@@ -109,7 +114,9 @@ impl<'a> House<'a> {
             self.wait(records, kill * changes / (kills + 1), end).await?;
             tokio::time::sleep(Duration::from_millis(random.u64(20..250))).await;
             let target = self.choose(&mut random);
-            inside += usize::from(self.hit(target).await?);
+            // Left to chance alone, few strikes would cut a write off; aimed alone, few would come between two.
+            let moments = if kill % 2 == 0 { 1 } else { MOMENTS };
+            inside += usize::from(self.hit(target, moments, &mut random).await?);
             struck.push(match target {
                 Target::Process(index) => format!("{:?}", self.processes[index].0).to_lowercase(),
                 Target::Carrier => format!("{:?}", self.arguments.carrier).to_lowercase(),
@@ -178,19 +185,32 @@ impl<'a> House<'a> {
         targets[random.usize(..targets.len())]
     }
 
-    /// Kills the target and starts it again. True if a transaction was open at that moment.
-    async fn hit(&mut self, target: Target) -> Result<bool> {
+    /// Freezes a process, so that what it is doing at this moment is what a kill cuts off. True if a transaction is open then.
+    async fn freeze(&self, pid: Pid) -> Result<bool> {
+        kill_process(pid, Signal::STOP)?;
+        match waitpid(Some(pid), WaitOptions::UNTRACED)? {
+            Some((_, status)) if status.stopped() => {}
+            _ => return Err(CrashError::EndedByItself(self.log())),
+        }
+        database::is_written(self.arguments.database_url.as_deref(), &self.folder).await
+    }
+
+    /// Kills the target and starts it again; a process in the first of so many moments in which a transaction is open, or in the
+    /// last. True if one was open.
+    async fn hit(&mut self, target: Target, moments: usize, random: &mut fastrand::Rng) -> Result<bool> {
         let (url, folder) = (self.arguments.database_url.clone(), self.folder.clone());
         match target {
             Target::Process(index) => {
                 let pid = Pid::from_child(&self.processes[index].1);
-                // Frozen first: what it is doing at this moment is what the kill cuts off.
-                kill_process(pid, Signal::STOP)?;
-                match waitpid(Some(pid), WaitOptions::UNTRACED)? {
-                    Some((_, status)) if status.stopped() => {}
-                    _ => return Err(CrashError::EndedByItself(self.log())),
+                let mut inside = self.freeze(pid).await?;
+                for _ in 1..moments {
+                    if inside {
+                        break;
+                    }
+                    kill_process(pid, Signal::CONT)?;
+                    tokio::time::sleep(Duration::from_micros(random.u64(..BETWEEN_MOMENTS_MICROS))).await;
+                    inside = self.freeze(pid).await?;
                 }
-                let inside = database::is_written(url.as_deref(), &folder).await?;
                 self.processes[index].1.kill()?;
                 self.processes[index].1.wait()?;
                 self.processes[index].1 = self.spawn(self.processes[index].0)?;
