@@ -84,7 +84,8 @@ tools_definitions() {
 }
 definitions_of() { # MODULE VERSION FILE...: from a Go module, into $partial
   local module=$1 version=$2 folder file; shift 2
-  folder=$(go mod download -json "$module@v$version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  folder=$(go mod download -json "$module@v$version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') ||
+    { echo "cluster: $module v$version cannot be had from Go's module proxy" >&2; exit 1; }
   for file in "$@"; do install -m 644 "$folder/$file" "$partial/"; done
 }
 tools_policies() {

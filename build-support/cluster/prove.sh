@@ -13,14 +13,16 @@
 #     1 and back, a setting that is wrong (an upgrade and a rollback), new certificates;
 #   - it is removed, which may leave only what it says it keeps.
 #
+# The form domains is removed before the faults: then the release before is installed, upgraded to this one under load, bears the
+# faults, and is rolled back.
+#
 # policies: kube-router enforces the NetworkPolicies. From every pod, those of strangers too, a connection to every port of every
 # pod is opened or refused as the contracts declare; then the form domains bears restarts, kills and new certificates under load.
 #
 # autoscaling: metrics-server measures the pods. Under load the Deployments of the edge and of orders grow, and shrink when less is
 # asked of them.
 #
-# The form domains is removed before the faults: then the release before is installed, upgraded to this one under load, bears the
-# faults, and is rolled back. Ends with a table; fails if a call failed that may be repeated, or an order is missing or doubled.
+# Ends with a table; fails if a call failed that may be repeated, or an order is missing or doubled.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

@@ -90,7 +90,8 @@ def main():
     for line in wrong:
         print(line, file=sys.stderr)
     assert opened > 0 and (everything or refused > 0), f"{opened} opened and {refused} refused say nothing"
-    print(f"from {len(pods)} pods {opened} connections opened and {refused} did not, {'as declared' if not wrong else 'not as declared'}")
+    outcome = "not as expected" if wrong else "as nothing is enforced" if everything else "as declared"
+    print(f"from {len(pods)} pods {opened} connections opened and {refused} did not, {outcome}")
     sys.exit(1 if wrong else 0)
 
 
