@@ -24,7 +24,7 @@ runtime = "runc"
 [network]
 network_backend = "netavark"
 CONF
-port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+port="$(python3 build-support/free_port.py)"
 export CONTAINERS_CONF="$work/containers.conf" STORAGE_DRIVER=vfs
 export WEFT_PORT="$port" WEFT_IMAGE="${WEFT_IMAGE:-docker.io/library/weft:dev}"
 POSTGRES_PASSWORD="$(openssl rand -hex 24)" WEFT_SEAL_KEY="$(openssl rand -base64 32)"

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 /// Why a run says nothing about the promise.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CrashError {
-    /// A file, pipe or port could not be had.
+    /// A file or pipe could not be had.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// There is no port for the edge.
+    #[error("{0}")]
+    Port(#[from] weft_test_ports::TestPortsError),
     /// The binary could not be run.
     #[error("{binary} could not be run: {source}")]
     Run { binary: PathBuf, source: std::io::Error },

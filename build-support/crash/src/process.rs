@@ -1,11 +1,12 @@
 //! The process under test: `weft up` in a temporary folder, on ports of its own.
 
 use std::fs::{self, File, OpenOptions};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use weft_test_ports::free_port;
 
 use crate::error::CrashError;
 use crate::open_transactions::Database;
@@ -26,7 +27,7 @@ impl Weft {
     /// Starts it in `folder`. The edge keeps its port over every restart.
     pub(crate) fn start(binary: PathBuf, folder: &Path, database: &Database) -> Result<Self, CrashError> {
         let binary = fs::canonicalize(&binary).map_err(|source| CrashError::Run { binary, source })?;
-        let address = free_address()?;
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let mut environment = vec![
             ("WEFT_DATA_DIR".to_owned(), folder.join("data").display().to_string()),
             ("WEFT_EDGE_PORT".to_owned(), address.port().to_string()),
@@ -126,8 +127,4 @@ fn domains(binary: &Path) -> Result<Vec<String>, CrashError> {
     domains.sort_unstable();
     domains.dedup();
     Ok(domains)
-}
-
-fn free_address() -> Result<SocketAddr, CrashError> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
 }

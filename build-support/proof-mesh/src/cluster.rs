@@ -3,13 +3,14 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use tempfile::TempDir;
 use weft_test_consul::Agent;
+use weft_test_ports::free_port;
 use weft_test_redis::Server as Redis;
 
 use crate::{
@@ -57,7 +58,7 @@ impl Cluster {
         let folder = tempfile::Builder::new().prefix("weft-proof-mesh-").tempdir()?;
         let consul = tokio::task::block_in_place(Agent::start)?;
         let redis = tokio::task::block_in_place(Redis::start)?;
-        let edge = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let edge = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let mut environment = environment(folder.path(), &plan.database_url, &consul, &redis)?;
         let launch = Launch { binary, folder: folder.path().to_owned(), environment: environment.clone() };
         launch.migrate()?;

@@ -13,14 +13,13 @@ mod rabbitmq;
 
 use std::{
     env::VarError,
-    hash::{BuildHasher, RandomState},
     io,
-    net::TcpListener,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
 use tempfile::TempDir;
+use weft_test_ports::{TestPortsError, free_port};
 
 use process::Process;
 
@@ -52,9 +51,9 @@ pub enum TestCarrierError {
     /// The folder for the server could not be made or filled.
     #[error("could not make a folder for the server")]
     Folder(#[source] io::Error),
-    /// There is no free port.
-    #[error("no free port")]
-    Port(#[source] io::Error),
+    /// There is no port for it.
+    #[error("no port for the server")]
+    Port(#[from] TestPortsError),
     /// The server could not be run.
     #[error("{program:?} cannot be run")]
     Run {
@@ -120,7 +119,7 @@ impl Server {
     /// Blocks until the server can be used.
     pub fn start(kind: Kind) -> Result<Self, TestCarrierError> {
         let folder = tempfile::Builder::new().prefix("weft-carrier-").tempdir().map_err(TestCarrierError::Folder)?;
-        let ports = free_ports().map_err(TestCarrierError::Port)?;
+        let ports = [free_port()?, free_port()?, free_port()?];
         let mut server = Self { kind, folder, ports, process: None };
         server.restart()?;
         Ok(server)
@@ -162,24 +161,6 @@ impl Server {
         };
         format!("{scheme}://127.0.0.1:{}", self.ports[0])
     }
-}
-
-/// Ports that nobody listens on at this moment, outside of those that systems give to clients: one that tries
-/// again and again to reach a server that is down would in the end take its place.
-fn free_ports() -> io::Result<[u16; 3]> {
-    let mut listeners = Vec::new();
-    while listeners.len() < 3 {
-        let port = 10_000 + RandomState::new().hash_one(()) % 20_000;
-        match TcpListener::bind(("127.0.0.1", u16::try_from(port).unwrap_or_default())) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            listener => listeners.push(listener?),
-        }
-    }
-    let mut ports = [0; 3];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
 }
 
 /// Where a program is: where `tools.sh` puts it, or else in the path.

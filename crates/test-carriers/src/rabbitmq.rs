@@ -5,11 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Plan, TestCarrierError, find, free_ports, text};
+use weft_test_ports::free_port;
+
+use crate::{Plan, TestCarrierError, find, text};
 
 pub(crate) fn plan(folder: &Path, [port, ..]: [u16; 3]) -> Result<Plan, TestCarrierError> {
     // Others at each start: the server refuses one that its predecessor used a moment ago.
-    let [distribution, register, _] = free_ports().map_err(TestCarrierError::Port)?;
+    let (distribution, register) = (free_port()?, free_port()?);
     fs::write(folder.join("plugins"), "[].").map_err(TestCarrierError::Folder)?;
     // A stranger may log in from this machine, and nobody else can reach it.
     fs::write(folder.join("rabbit.conf"), "loopback_users = none\n").map_err(TestCarrierError::Folder)?;

@@ -14,6 +14,7 @@ use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
+use weft_test_ports::TestPortsError;
 
 use ports::Ports;
 use process::Process;
@@ -37,7 +38,7 @@ pub enum TestConsulError {
     Folder(#[source] std::io::Error),
     /// There are no free ports.
     #[error("no free port")]
-    Ports(#[source] std::io::Error),
+    Ports(#[from] TestPortsError),
     /// The program could not be run.
     #[error("{program:?} cannot be run")]
     Run {
@@ -113,7 +114,7 @@ impl Agent {
     fn started(mut settings: Value, files: &[(&str, &str)]) -> Result<Self, TestConsulError> {
         let program = process::program()?;
         let folder = tempfile::Builder::new().prefix("weft-consul-").tempdir().map_err(TestConsulError::Folder)?;
-        let ports = Ports::free().map_err(TestConsulError::Ports)?;
+        let ports = Ports::free()?;
         settings["ports"] = ports.configuration();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).map_err(TestConsulError::Folder);
         write("agent.json", &settings.to_string())?;

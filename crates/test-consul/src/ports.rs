@@ -1,8 +1,7 @@
 //! Ports for one agent.
 
-use std::{io, net::TcpListener};
-
 use serde_json::{Value, json};
+use weft_test_ports::{TestPortsError, free_port};
 
 /// The ports that an agent cannot do without.
 #[derive(Debug)]
@@ -16,10 +15,9 @@ pub(crate) struct Ports {
 
 impl Ports {
     /// Ports that nobody listens on at this moment, all different.
-    pub(crate) fn free() -> io::Result<Self> {
-        let held: Vec<_> = (0..5).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
-        let port = |index: usize| held[index].local_addr().map(|address| address.port());
-        Ok(Self { http: port(0)?, https: port(1)?, dns: port(2)?, server: port(3)?, serf: port(4)? })
+    pub(crate) fn free() -> Result<Self, TestPortsError> {
+        let [http, https, dns, server, serf] = [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
+        Ok(Self { http, https, dns, server, serf })
     }
 
     /// The member `ports` of the agent's configuration. What tests do not need is off.

@@ -51,6 +51,9 @@ pub enum TestPostgresError {
     /// The folder for the server could not be made.
     #[error("could not make a folder for the server")]
     Folder(#[source] std::io::Error),
+    /// There is no port for the server.
+    #[error("no port for the server")]
+    Port(#[from] weft_test_ports::TestPortsError),
     /// PostgreSQL does not run as root, and there is no user to run it as.
     #[error("PostgreSQL does not run as root, and this machine has neither a user postgres nor a user nobody")]
     NoUser,

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     os::unix::{
         fs::{MetadataExt, PermissionsExt},
         process::CommandExt,
@@ -12,6 +11,7 @@ use std::{
 };
 
 use url::Url;
+use weft_test_ports::free_port;
 
 use crate::{Certificate, TestPostgresError};
 
@@ -68,7 +68,7 @@ pub(crate) fn start(door: &Door<'_>) -> Result<Server, TestPostgresError> {
         Door::Guarded(_) => {
             put(&folder.join("password"), PASSWORD, user)?;
             initdb.arg("--auth=scram-sha-256").arg("--pwfile").arg(folder.join("password"));
-            let port = free_port().map_err(TestPostgresError::Folder)?;
+            let port = free_port()?;
             let url = format!("postgres://postgres:{PASSWORD}@localhost:{port}/postgres");
             (format!("-c listen_addresses=127.0.0.1 -c port={port}"), url)
         }
@@ -103,10 +103,6 @@ pub(crate) fn own(path: &Path, user: Option<User>) -> Result<(), TestPostgresErr
         Some(user) => std::os::unix::fs::chown(path, Some(user.id), Some(user.group)).map_err(TestPostgresError::Folder),
         None => Ok(()),
     }
-}
-
-pub(crate) fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// Debian and its kin keep the server's programs out of the path, a folder a version; others in it.

@@ -4,10 +4,11 @@ use std::{fs, os::unix::fs::MetadataExt, path::PathBuf, process::Child};
 
 use sqlx::{Connection, PgConnection};
 use url::Url;
+use weft_test_ports::free_port;
 
 use crate::{
     Guarded, TestPostgresError,
-    server::{FORGETFUL, SETTINGS, User, command, free_port, other_user, own, programs, run, watchdog},
+    server::{FORGETFUL, SETTINGS, User, command, other_user, own, programs, run, watchdog},
 };
 
 /// A replica that follows a [`Guarded`] server, on `localhost` under the same users and passwords. It ends when it is
@@ -34,7 +35,7 @@ impl Standby {
         copy.arg("--dbname").arg(primary.url().as_str()).arg("--pgdata").arg(folder.join("data"));
         copy.args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"]);
         run(copy)?;
-        let port = free_port().map_err(TestPostgresError::Folder)?;
+        let port = free_port()?;
         let mut url = primary.url().clone();
         url.set_port(Some(port)).map_err(|()| TestPostgresError::Url)?;
         let options = format!("{SETTINGS} {FORGETFUL} -c listen_addresses=127.0.0.1 -c port={port} -k {}", folder.display());

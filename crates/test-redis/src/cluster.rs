@@ -1,6 +1,8 @@
 //! Several servers that share the keys.
 
-use crate::{Server, TestRedisError, free_port, process, tell, until};
+use weft_test_ports::free_port;
+
+use crate::{Server, TestRedisError, process, tell, until};
 
 /// Where each primary's share of the 16,384 slots ends (Redis Cluster specification).
 const SHARES: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
@@ -26,7 +28,7 @@ impl Cluster {
             tell(first, &format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port()))?;
         }
         tell(first, &format!("CLUSTER MEET 127.0.0.1 {} {replica_bus}", replica.port()))?;
-        let id = process::ask(first, "CLUSTER MYID").map_err(TestRedisError::Port)?;
+        let id = process::ask(first, "CLUSTER MYID").map_err(TestRedisError::Ask)?;
         let id = id.lines().nth(1).unwrap_or_default().to_owned();
         until(replica.port(), "CLUSTER NODES", |answer| answer.contains(&id))?;
         // It is taken once the primary's share is known as well.
@@ -52,7 +54,7 @@ impl Cluster {
 
 /// A server that is alone yet, and the port that others reach it by.
 fn node() -> Result<(Server, u16), TestRedisError> {
-    let bus = free_port().map_err(TestRedisError::Port)?;
+    let bus = free_port()?;
     let port = bus.to_string();
     let timeout = ["--cluster-node-timeout", "1000", "--cluster-replica-validity-factor", "0"];
     let server = Server::told(&[&["--cluster-enabled", "yes", "--cluster-port", &port][..], &timeout].concat())?;

@@ -14,7 +14,6 @@ use std::{
     env::VarError,
     ffi::OsString,
     fs, io,
-    net::TcpListener,
     path::{Path, PathBuf},
     sync::OnceLock,
     thread::sleep,
@@ -22,6 +21,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use weft_test_ports::{TestPortsError, free_port};
 
 pub use cluster::Cluster;
 pub use watched::Watched;
@@ -43,9 +43,12 @@ pub enum TestRedisError {
     /// The folder for the server could not be made.
     #[error("could not make a folder for the server")]
     Folder(#[source] io::Error),
-    /// There is no free port.
-    #[error("no free port")]
-    Port(#[source] io::Error),
+    /// There is no port for it.
+    #[error("no port for the server")]
+    Port(#[from] TestPortsError),
+    /// The server could not be asked.
+    #[error("could not ask the server")]
+    Ask(#[source] io::Error),
     /// The server could not be run.
     #[error("{program:?} cannot be run")]
     Run {
@@ -114,7 +117,7 @@ impl Server {
     fn new(durable: bool, tls: Option<(&str, &str)>, more: &[&str]) -> Result<Self, TestRedisError> {
         let program = program()?;
         let folder = tempfile::Builder::new().prefix("weft-redis-").tempdir().map_err(TestRedisError::Folder)?;
-        let port = free_port().map_err(TestRedisError::Port)?;
+        let port = free_port()?;
         let tls = match tls {
             None => None,
             Some((certificate, key)) => {
@@ -204,9 +207,4 @@ fn until(port: u16, command: &str, is_there: impl Fn(&str) -> bool) -> Result<()
 /// Has a server do something.
 fn tell(port: u16, command: &str) -> Result<(), TestRedisError> {
     until(port, command, |answer| answer.starts_with('+'))
-}
-
-/// A port that nobody listens on at this moment.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

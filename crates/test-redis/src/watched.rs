@@ -3,9 +3,10 @@
 use std::fs;
 
 use tempfile::TempDir;
+use weft_test_ports::free_port;
 
 use crate::{
-    Server, TestRedisError, free_port,
+    Server, TestRedisError,
     process::{Process, Run},
     program, until,
 };
@@ -30,7 +31,7 @@ impl Watched {
         let replica = Server::told(&["--replicaof", "127.0.0.1", &primary.port().to_string()])?;
         until(replica.port(), "INFO replication", |answer| answer.contains("master_link_status:up"))?;
         let folder = tempfile::Builder::new().prefix("weft-sentinel-").tempdir().map_err(TestRedisError::Folder)?;
-        let sentinel = free_port().map_err(TestRedisError::Port)?;
+        let sentinel = free_port()?;
         let (service, port) = (Self::SERVICE, primary.port());
         let settings = format!(
             "port {sentinel}\nbind 127.0.0.1\nsentinel monitor {service} 127.0.0.1 {port} 1\n\

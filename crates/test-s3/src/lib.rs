@@ -8,11 +8,11 @@ mod process;
 
 use std::{
     fs, io,
-    net::TcpListener,
     path::{Path, PathBuf},
 };
 
 use tempfile::TempDir;
+use weft_test_ports::{TestPortsError, free_port};
 
 use process::Process;
 
@@ -25,9 +25,9 @@ pub enum TestS3Error {
     /// The folder for the server could not be made.
     #[error("could not make a folder for the server")]
     Folder(#[source] io::Error),
-    /// There is no free port.
-    #[error("no free port")]
-    Port(#[source] io::Error),
+    /// There is no port for it.
+    #[error("no port for the server")]
+    Port(#[from] TestPortsError),
     /// The server could not be run.
     #[error("{program:?} cannot be run")]
     Run {
@@ -86,8 +86,7 @@ impl Server {
                 Some(files)
             }
         };
-        let port =
-            TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).map_err(TestS3Error::Port)?.port();
+        let port = free_port()?;
         let mut server = Self { program, folder, port, tls, process: None };
         server.restart()?;
         Ok(server)

@@ -4,12 +4,13 @@ use std::{fs, process::Command};
 
 use anyhow::ensure;
 use serde_json::Value;
+use weft_test_ports::free_port;
 
 use crate::{
     arguments::{Arguments, Who},
     contest::Bench,
     load,
-    process::{Process, demand_program, free_port},
+    process::{Process, demand_program},
     request::{Load, Request},
 };
 

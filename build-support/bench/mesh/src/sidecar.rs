@@ -2,13 +2,14 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use weft_test_ports::free_port;
 use weft_workload_identity::CertificateSource;
 
 use crate::{
@@ -52,9 +53,4 @@ fn start(bench: &Bench, name: &str, template: &str, processor: Processor, from: 
         thread::sleep(Duration::from_millis(50));
     }
     Ok(process)
-}
-
-/// A port that was free a moment ago: Envoy does not tell which one it took.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

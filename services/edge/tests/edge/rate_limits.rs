@@ -177,9 +177,9 @@ async fn edges_that_share_counters_share_limits_and_those_that_do_not_have_their
 
 #[tokio::test]
 async fn without_the_shared_counters_an_edge_counts_by_itself() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = weft_test_ports::free_port().unwrap();
     let house = House::with(|edge| {
-        edge.counters = Arc::new(Redis::new(&SecretString::from(format!("redis://{nobody}/"))).unwrap());
+        edge.counters = Arc::new(Redis::new(&SecretString::from(format!("redis://127.0.0.1:{nobody}/"))).unwrap());
     })
     .await;
     let (succeeded, refused) = house.until_refused(async |house| house.get(BY_ADDRESS).await).await;

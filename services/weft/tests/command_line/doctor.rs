@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use serde_json::Value;
+use weft_test_ports::free_port;
 
 use crate::given::{Ended, FREE_PORTS, Given, weft};
 
@@ -33,15 +34,14 @@ fn on_a_laptop_with_nothing_installed_nothing_is_bad_and_nothing_is_made() {
 
 #[test]
 fn all_that_is_wrong_is_told_at_once_with_what_to_do() {
-    // Nobody listens on a port that was just given back.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = format!("127.0.0.1:{}", free_port().unwrap());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = format!("admin.port={}", taken.local_addr().unwrap().port());
     let given = weft()
         .variable("DATABASE_URL", &format!("postgres://weft:hunter2@{free}/weft"))
         .variable("REDIS_URL", &format!("redis://:hunter2@{free}"))
-        .variable("CONSUL_HTTP_ADDR", &free.to_string())
-        .variable("WEFT_MESH_UPSTREAMS_CATALOG", &free.to_string())
+        .variable("CONSUL_HTTP_ADDR", &free)
+        .variable("WEFT_MESH_UPSTREAMS_CATALOG", &free)
         .variable("WEFT_MESH_CERTIFICATES_FROM", "files");
     let (ended, findings) = examined(&given, &["--set", &port]);
     assert_eq!(ended.code, Some(1));

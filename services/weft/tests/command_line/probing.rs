@@ -1,6 +1,6 @@
 //! What health checks are told.
 
-use std::net::TcpListener;
+use weft_test_ports::free_port;
 
 use crate::given::{FREE_PORTS, address, http, weft};
 
@@ -30,10 +30,11 @@ fn a_process_and_an_edge_are_ready_until_they_drain() {
 
 #[test]
 fn where_nobody_is_the_address_is_told() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let port = format!("admin.port={}", free.port());
+    let free = free_port().unwrap();
+    let port = format!("admin.port={free}");
+    let free = format!("127.0.0.1:{free}");
     let ended = weft().run(&["probe", "--set", &port]);
-    assert!(ended.code == Some(1) && ended.sentence().contains(&free.to_string()), "{}", ended.stderr);
+    assert!(ended.code == Some(1) && ended.sentence().contains(&free), "{}", ended.stderr);
     let ended = weft().run(&["probe", "--edge", &format!("http://{free}")]);
     assert!(ended.code == Some(1) && ended.sentence().contains(&format!("http://{free}")), "{}", ended.stderr);
 }

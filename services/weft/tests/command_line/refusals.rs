@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use weft_test_ports::free_port;
+
 use crate::given::{FREE_PORTS, weft, weft_in_parts};
 
 const USAGE: Option<i32> = Some(64);
@@ -69,12 +71,12 @@ fn a_folder_that_cannot_be_written_is_named() {
 
 #[test]
 fn a_database_that_cannot_be_reached_is_named_without_its_password() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = format!("127.0.0.1:{}", free_port().unwrap());
     let url = format!("postgres://ada:hunter2@{gone}/shop");
     for words in [&["up"][..], &["serve", "catalog"], &["migrate"], &["migrate", "--check"]] {
         let ended = weft_in_parts().variable("DATABASE_URL", &url).run(&[words, &FREE_PORTS].concat());
         assert_eq!(ended.code, Some(1), "{words:?}: {}", ended.stderr);
-        assert!(ended.sentence().contains(&gone.to_string()) && !ended.stderr.contains("hunter2"), "{words:?}: {}", ended.stderr);
+        assert!(ended.sentence().contains(&gone) && !ended.stderr.contains("hunter2"), "{words:?}: {}", ended.stderr);
     }
 }
 
