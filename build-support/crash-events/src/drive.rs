@@ -10,15 +10,33 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use crate::{Arguments, CrashError, Result, Role, audit, carrier::CarrierServer, database, records::Records, worker::word};
+use crate::{
+    Arguments, CrashError, Result, Role, audit, carrier::CarrierServer, database, records::Records, worker, worker::word,
+};
 
-/// How long the changes may take.
+/// How long the changes may take, without what strikes wait for.
 const CHANGES_LIMIT: Duration = Duration::from_mins(5);
 
 /// So many moments are looked at by a strike that seeks an open write transaction.
 const MOMENTS: usize = 200;
 /// What a process may do between two of them, at most.
 const BETWEEN_MOMENTS_MICROS: u64 = 5_000;
+
+/// How long a strike waits for those whom the last one stopped to carry something again: longer than a lease.
+const CARRYING_LIMIT: Duration = Duration::from_secs(5);
+/// How long after it the strike falls, at most: changes have been released again, and their events are on their way.
+const AMID_CARRYING_MILLIS: u64 = 60;
+
+/// When it is struck. Each kind cuts off what the others seldom meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// Soon after the strike before: amid a start.
+    Early,
+    /// Amid a write, once events are carried again.
+    Writing,
+    /// At any moment, once events are carried again.
+    Carrying,
+}
 
 /// What is struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +60,7 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<V
     writeln!(out, "seed {seed}: {} changes, {} kills", arguments.changes, arguments.kills)?;
     let folder = tempfile::tempdir()?;
     let records = Records::open(arguments.database_url.as_deref(), folder.path()).await?;
+    release(arguments, folder.path(), 0)?;
     let mut house = House::open(arguments, folder.path())?;
     let struck = house.strike(&records, fastrand::Rng::with_seed(seed)).await?;
     for (what, count) in &struck.by_target {
@@ -57,6 +76,13 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<V
         writeln!(out, "nothing lost, nothing doubled, nothing swapped, nothing seen that was rolled back")?;
     }
     Ok(audit.broken)
+}
+
+/// Lets the changes be made of so many of the run's shares: two for each kill and a last one. What is not held back is made
+/// before the first lease of a dead process ends, and the kills after that would cut nothing off.
+fn release(arguments: &Arguments, folder: &Path, shares: usize) -> Result<()> {
+    let released = arguments.changes * (shares + 1) / (2 * arguments.kills + 1);
+    Ok(fs::write(worker::released(folder), released.to_string())?)
 }
 
 /// What was struck, and how often inside a transaction.
@@ -104,25 +130,34 @@ impl<'a> House<'a> {
     /// Strikes at random moments, spread over the changes.
     async fn strike(&mut self, records: &Records, mut random: fastrand::Rng) -> Result<Struck> {
         let (changes, kills) = (self.arguments.changes, self.arguments.kills);
-        let (mut struck, end) = (Vec::new(), Instant::now() + CHANGES_LIMIT);
+        let kills_limit = CARRYING_LIMIT * u32::try_from(kills).unwrap_or(u32::MAX);
+        let (mut struck, end) = (Vec::new(), Instant::now() + CHANGES_LIMIT + kills_limit);
         let mut inside = 0;
         self.wait_for_first_effect(records, end).await?;
         if let Some(carrier) = &mut self.carrier {
             carrier.rest()?;
         }
+        let mut carried = 0;
         for kill in 0..kills {
-            self.wait(records, kill * changes / (kills + 1), end).await?;
-            tokio::time::sleep(Duration::from_millis(random.u64(20..250))).await;
+            release(self.arguments, &self.folder, 2 * kill)?;
+            self.wait(records, 2 * kill * changes / (2 * kills + 1), end).await?;
+            let moment = [Moment::Early, Moment::Writing, Moment::Carrying][kill % 3];
+            self.seek(moment, carried, records, &mut random).await;
             let target = self.choose(&mut random);
-            // Left to chance alone, few strikes would cut a write off; aimed alone, few would come between two.
-            let moments = if kill % 2 == 0 { 1 } else { MOMENTS };
+            let moments = if moment == Moment::Writing { MOMENTS } else { 1 };
+            release(self.arguments, &self.folder, 2 * kill + 1)?;
+            if moment == Moment::Carrying {
+                tokio::time::sleep(Duration::from_millis(random.u64(..AMID_CARRYING_MILLIS))).await;
+            }
             inside += usize::from(self.hit(target, moments, &mut random).await?);
+            carried = Records::count(&records.mail).await.unwrap_or(carried);
             struck.push(match target {
                 Target::Process(index) => format!("{:?}", self.processes[index].0).to_lowercase(),
                 Target::Carrier => format!("{:?}", self.arguments.carrier).to_lowercase(),
                 Target::Postgres => "postgresql".to_owned(),
             });
         }
+        release(self.arguments, &self.folder, 2 * kills)?;
         self.wait(records, changes, end).await?;
         self.wait_for_word(records, end).await?;
         struck.sort();
@@ -134,6 +169,17 @@ impl<'a> House<'a> {
             }
         }
         Ok(Struck { by_target, inside })
+    }
+
+    /// Waits for the moment of a strike; `carried` is what was carried at the last one.
+    async fn seek(&self, moment: Moment, carried: usize, records: &Records, random: &mut fastrand::Rng) {
+        if moment == Moment::Early {
+            return tokio::time::sleep(Duration::from_millis(random.u64(20..250))).await;
+        }
+        let end = Instant::now() + CARRYING_LIMIT;
+        while Records::count(&records.mail).await.unwrap_or_default() <= carried && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Waits until the carrier has carried something: all that it needs is there.

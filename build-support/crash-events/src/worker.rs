@@ -1,7 +1,7 @@
 //! A process that works until it is killed.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
@@ -31,6 +31,11 @@ const GHOSTS: usize = 8;
 /// The file of what was answered.
 pub(crate) fn answers(folder: &Path) -> PathBuf {
     folder.join("answered")
+}
+
+/// The file that says how many changes may have been made by now.
+pub(crate) fn released(folder: &Path) -> PathBuf {
+    folder.join("released")
 }
 
 /// The file that a process leaves when it makes no more changes.
@@ -81,30 +86,31 @@ async fn open(arguments: &Arguments) -> Records {
 async fn write_all(shop: Store, folder: PathBuf, enough: usize) {
     let mut writers = JoinSet::new();
     for _ in 0..WRITERS {
-        writers.spawn(write(shop.clone(), answers(&folder), enough));
+        writers.spawn(write(shop.clone(), folder.clone(), enough));
     }
     while writers.join_next().await.is_some() {}
     // Without it the run ends as too slow, and says so.
-    let _ = std::fs::write(word(&folder, std::process::id()), "");
+    let _ = fs::write(word(&folder, std::process::id()), "");
 }
 
-/// Makes changes until there are enough, and notes those that were answered.
-async fn write(shop: Store, answers: PathBuf, enough: usize) {
+/// Makes the changes that are released until there are enough, and notes those that were answered.
+async fn write(shop: Store, folder: PathBuf, enough: usize) {
     loop {
+        // Half-written or not there, it releases none, and is read again.
+        let released = fs::read_to_string(released(&folder)).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
         match Records::count(&shop).await {
             Ok(count) if count >= enough => return,
-            // The database is being restarted.
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            Ok(_) => {
-                for _ in 0..10 {
-                    let (key, is_ghost) = (format!("thing-{}", fastrand::usize(..KEYS)), fastrand::usize(..GHOSTS) == 0);
-                    if let Ok(number) = change(&shop, &key, is_ghost).await {
-                        // One write at the end of the file: lines of several tasks stay whole.
-                        let file = OpenOptions::new().create(true).append(true).open(&answers);
-                        let _ = file.and_then(|mut file| file.write_all(format!("{key} {number}\n").as_bytes()));
-                    }
+            Ok(count) if count < released => {
+                let (key, is_ghost) = (format!("thing-{}", fastrand::usize(..KEYS)), fastrand::usize(..GHOSTS) == 0);
+                if let Ok(number) = change(&shop, &key, is_ghost).await {
+                    // One write at the end of the file: lines of several tasks stay whole.
+                    let file = OpenOptions::new().create(true).append(true).open(answers(&folder));
+                    let _ = file.and_then(|mut file| file.write_all(format!("{key} {number}\n").as_bytes()));
                 }
             }
+            Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            // The database is being restarted.
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
 }
