@@ -91,6 +91,7 @@ proof:
     just cluster policies autoscaling
     just image-arm64
     just compose
+    just traces-and-logs
     just soak
     cargo run --locked --release -p weft-bench-edge -- --only held --who weft
     WEFT_HOSTILE_SECONDS=20 cargo test --locked --release -p weft-edge --test hostile -- --nocapture --test-threads 1
@@ -136,6 +137,10 @@ image-previous:
 compose:
     bash build-support/tools.sh compose image consul curl jq
     bash build-support/docker/compose.sh
+
+# Find an order's trace in Jaeger and its lines in Loki, by the collector as compose.yaml configures it.
+traces-and-logs:
+    bash build-support/scenarios/traces-and-logs.sh
 
 # Bring a version to the cluster of KUBECONFIG, wait until it serves, and take it back if it does not.
 deploy namespace repository version values:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the tools that tests and CI use, at the versions of tools.env, and reuses what is there.
 #
-#   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster compose connectconformance consul curl emulator envoy
-#                                           grpcio grpcio-reflection grpcurl hadolint hclfmt helm image jq just kafka nats pgbouncer
-#                                           postgresql prometheus python3-yaml rabbitmq redis schemathesis shellcheck
+#   bash build-support/tools.sh TOOL...     TOOL: ansible buf cargo-deny cluster collector compose connectconformance consul curl emulator
+#                                           envoy grpcio grpcio-reflection grpcurl hadolint hclfmt helm image jaeger jq just kafka loki
+#                                           nats pgbouncer postgresql prometheus python3-yaml rabbitmq redis schemathesis shellcheck
 #                                           systemd terraform-schemas versitygw
 #
 # Programs go to ${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools, never into the checkout; put its bin folder on the PATH to use
@@ -11,6 +11,7 @@
 # Sourced, this file only defines the functions and puts the bin folder on the PATH.
 
 tools_folder="${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools"
+tools_observability="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/observability"
 export PATH="$tools_folder/bin:$PATH"
 # shellcheck source=build-support/tools.env
 source "$(dirname "${BASH_SOURCE[0]}")/tools.env"
@@ -69,6 +70,75 @@ tools_install_versitygw() {
     GOBIN="$tools_folder/versitygw-$VERSITYGW_VERSION.partial/bin" \
         go install -ldflags '-s -w' "github.com/versity/versitygw/cmd/versitygw@v$VERSITYGW_VERSION" || return
     tools_place versitygw "$VERSITYGW_VERSION"
+}
+
+# tools_module MODULE VERSION: prints the folder of a Go module, whose own file of sums says what it is built from.
+tools_module() {
+    local told
+    told="$(cd / && go mod download -json "$1@v$2")" || tools_fail "$(jq -r .Error <<<"$told")" || return
+    jq -r .Dir <<<"$told"
+}
+
+# tools_build_module TOOL VERSION MODULE MODULE_VERSION: builds the program of that name in the folder cmd of a Go module, with what
+# the module itself replaces, which `go install` refuses. A replacement in a folder is not part of what is published: it is dropped.
+tools_build_module() {
+    local folder partial="$tools_folder/$1-$2.partial" dropped
+    tools_need go "$1 $2" && tools_install jq >/dev/null && folder="$(tools_module "$3" "$4")" || return
+    echo "tools: building $1 $2 (minutes)"
+    mkdir -p "$partial/bin"
+    install -m 644 "$folder/go.mod" "$folder/go.sum" "$partial" || return
+    for dropped in $(go mod edit -json "$partial/go.mod" | jq -r '.Replace[]? | select(.New.Path | startswith("./")) | .Old.Path'); do
+        go mod edit -dropreplace "$dropped" "$partial/go.mod" || return
+    done
+    (cd "$folder" && CGO_ENABLED=0 go build -buildvcs=false -mod=mod -modfile "$partial/go.mod" -ldflags '-s -w' -o "$partial/bin/$1" "./cmd/$1")
+}
+
+tools_install_jaeger() {
+    tools_have jaeger "$JAEGER_VERSION" && return
+    tools_build_module jaeger "$JAEGER_VERSION" github.com/jaegertracing/jaeger "$JAEGER_MODULE_VERSION" || return
+    tools_place jaeger "$JAEGER_VERSION"
+}
+
+# With the configuration that its image has.
+tools_install_loki() {
+    tools_have loki "$LOKI_VERSION" && return
+    tools_build_module loki "$LOKI_VERSION" github.com/grafana/loki/v3 "$LOKI_VERSION" || return
+    install -m 644 "$(tools_module github.com/grafana/loki/v3 "$LOKI_VERSION")/cmd/loki/loki-docker-config.yaml" \
+        "$tools_folder/loki-$LOKI_VERSION.partial/bin/" || return
+    tools_place loki "$LOKI_VERSION"
+}
+
+# OpenTelemetry's collector with the parts that compose's configuration names, put together by its own builder. Sums of those that not
+# every mirror of Go's database of sums has are in observability/collector.sum.
+tools_install_collector() {
+    tools_have collector "$COLLECTOR_VERSION" && return
+    tools_need go "collector $COLLECTOR_VERSION" || return
+    local partial="$tools_folder/collector-$COLLECTOR_VERSION.partial"
+    local own=go.opentelemetry.io/collector others=github.com/open-telemetry/opentelemetry-collector-contrib
+    echo "tools: building collector $COLLECTOR_VERSION (a minute or two)"
+    mkdir -p "$partial/bin"
+    cp "$tools_observability/collector.sum" "$partial/bin/go.sum" || return
+    cat >"$partial/parts.yaml" <<YAML
+dist: {name: collector, version: $COLLECTOR_VERSION, output_path: $partial/bin}
+receivers:
+  - gomod: $own/receiver/otlpreceiver v$COLLECTOR_VERSION
+  - gomod: $others/receiver/filelogreceiver v$COLLECTOR_VERSION
+processors:
+  - gomod: $own/processor/memorylimiterprocessor v$COLLECTOR_VERSION
+  - gomod: $own/processor/batchprocessor v$COLLECTOR_VERSION
+  - gomod: $others/processor/resourceprocessor v$COLLECTOR_VERSION
+exporters:
+  - gomod: $own/exporter/otlpexporter v$COLLECTOR_VERSION
+  - gomod: $own/exporter/otlphttpexporter v$COLLECTOR_VERSION
+providers:
+  - gomod: $own/confmap/provider/envprovider v$COLLECTOR_STABLE_VERSION
+  - gomod: $own/confmap/provider/fileprovider v$COLLECTOR_STABLE_VERSION
+YAML
+    (cd / && CGO_ENABLED=0 go run "$own/cmd/builder@v$COLLECTOR_VERSION" --config "$partial/parts.yaml" >"$partial/build.log" 2>&1) || {
+        tail -n 20 "$partial/build.log" >&2
+        return 1
+    }
+    tools_place collector "$COLLECTOR_VERSION"
 }
 
 tools_install_buf() {

@@ -60,6 +60,15 @@ def check_collector(document):
     assert "otlphttp/loki" in pipelines["logs"]["exporters"] and "loki" in document["services"], "logs do not reach Loki"
 
 
+def check_versions(services):
+    """What scenarios/traces-and-logs.sh runs is what the images hold."""
+    tools = (FOLDER / "../tools.env").read_text(encoding="utf-8")
+    for name in ("collector", "jaeger", "loki"):
+        version = re.search(rf"^{name.upper()}_VERSION=(.+)$", tools, re.MULTILINE).group(1)
+        image = services[name]["image"]
+        assert image.endswith(f":{version}"), f"{name}: {image} is not what tools.env has, {version}"
+
+
 def main():
     document = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))
     services = document["services"]
@@ -74,6 +83,7 @@ def main():
     unused = set(document["volumes"]) - {source for service in services.values() for _, source in volumes(service)}
     assert not unused, f"nobody uses the volumes {sorted(unused)}"
     check_collector(document)
+    check_versions(services)
     print(f"compose: {len(services)} services, {len(document['volumes'])} volumes, one network, one port of the machine")
 
 
