@@ -49,8 +49,9 @@ impl Redis {
     /// The Redis at `redis://user:password@host:port/number`; the primary that Sentinels call SERVICE, at
     /// `redis+sentinel://user:password@host:port/SERVICE/number`; or the cluster at `redis+cluster://user:password@host:port`. Over
     /// TLS they begin with `rediss`, and the system's roots are trusted. Of Sentinels and clusters further servers can be named, by
-    /// `?node=host:port&node=host:port`; user, password and number belong to the primary, not to Sentinels. It is connected when it
-    /// is first needed, and again whenever it was lost, within the Tokio runtime that this is called in.
+    /// `?node=host:port&node=host:port`; user, password and number belong to the primary, and those of Sentinels themselves stand there
+    /// as `sentinel_user=user&sentinel_password=password`. It is connected when it is first needed, and again whenever it was lost,
+    /// within the Tokio runtime that this is called in.
     pub fn new(url: &SecretString) -> Result<Self, CacheError> {
         Self::trusted_by(url, None)
     }

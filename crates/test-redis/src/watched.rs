@@ -8,7 +8,7 @@ use weft_test_ports::free_port;
 use crate::{
     Server, TestRedisError,
     process::{Process, Run},
-    program, until,
+    program, tell, until,
 };
 
 /// A primary and its replica, watched by a Sentinel. They end when this is dropped.
@@ -54,6 +54,12 @@ impl Watched {
     /// The address of the Sentinel, as a URL.
     pub fn address(&self) -> String {
         format!("redis+sentinel://127.0.0.1:{}/{}", self.sentinel, Self::SERVICE)
+    }
+
+    /// Has the Sentinel answer this user alone, with this password, of letters and digits.
+    pub fn guard(&self, user: &str, password: &str) -> Result<(), TestRedisError> {
+        tell(self.sentinel, &format!("ACL SETUSER {user} on >{password} +@all"))?;
+        tell(self.sentinel, "ACL SETUSER default off")
     }
 
     /// Kills the primary.

@@ -1,10 +1,15 @@
 //! What an address of Redis names: one server, the primary that Sentinels know, or a cluster.
 //!
 //! All three are URLs, so that whoever shows one hides its password in the same way. Further servers stand in the query, as
-//! `node=HOST:PORT`, each of them once: one is enough, where its name has an address for every server.
+//! `node=HOST:PORT`, each of them once: one is enough, where its name has an address for every server. Sentinels that ask for a
+//! password have one of their own, which stands there as well, as `sentinel_password=...`, after `sentinel_user=...` if there is one.
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
-use url::Url;
+use secrecy::SecretString;
+use url::{
+    Url,
+    form_urlencoded::{self, Serializer},
+};
 
 use crate::CacheError;
 
@@ -25,9 +30,18 @@ pub(super) enum Named {
         service: String,
         /// User, password and number of the primary's database.
         login: ConnectionInfo,
+        /// What they themselves ask for.
+        own: SentinelLogin,
     },
     /// Any servers of a cluster.
     Cluster(Vec<ConnectionInfo>),
+}
+
+/// User and password of Sentinels.
+#[derive(Default)]
+pub(super) struct SentinelLogin {
+    pub(super) user: Option<String>,
+    pub(super) password: Option<SecretString>,
 }
 
 /// How many servers there are.
@@ -57,6 +71,7 @@ impl Named {
         let (first, second, third) = (path.next(), path.next(), path.next());
         drop(path);
         url.set_scheme(scheme).map_err(|()| CacheError::Address)?;
+        let own = if form == Form::Sentinels { take_login(&mut url)? } else { SentinelLogin::default() };
         let nodes = nodes(&url, if form == Form::Sentinels { Some(SENTINEL_PORT) } else { None })?;
         match (form, first, second, third) {
             (Form::Cluster, None, None, None) => Ok(Self::Cluster(nodes)),
@@ -66,12 +81,40 @@ impl Named {
                 login.set_path(&number.unwrap_or_default());
                 let login = login.as_str().into_connection_info().map_err(|_| CacheError::Address)?;
                 let sentinels = nodes.iter().map(|node| node.addr().clone()).collect();
-                Ok(Self::Sentinels { sentinels, service, login })
+                Ok(Self::Sentinels { sentinels, service, login, own })
             }
             // A cluster has no numbered databases, and Sentinels are asked for a service by its name.
             _ => Err(CacheError::Address),
         }
     }
+}
+
+/// Takes what Sentinels ask for out of the query.
+fn take_login(url: &mut Url) -> Result<SentinelLogin, CacheError> {
+    let mut own = SentinelLogin::default();
+    let mut others = Serializer::new(String::new());
+    // A plus stands for itself, as it does before the host: passwords are pasted.
+    let query = url.query().unwrap_or_default().replace('+', "%2B");
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let is_new = match name.as_ref() {
+            "sentinel_user" => own.user.replace(value.into_owned()).is_none(),
+            "sentinel_password" => own.password.replace(value.into_owned().into()).is_none(),
+            _ => {
+                others.append_pair(&name, &value);
+                true
+            }
+        };
+        if !is_new {
+            return Err(CacheError::Address);
+        }
+    }
+    // A user without a password cannot log in, and would be taken for nobody.
+    if own.user.is_some() && own.password.is_none() {
+        return Err(CacheError::Address);
+    }
+    let others = others.finish();
+    url.set_query(Some(others.as_str()).filter(|others| !others.is_empty()));
+    Ok(own)
 }
 
 /// The address of each server that is named.
@@ -104,6 +147,8 @@ fn nodes(url: &Url, port: Option<u16>) -> Result<Vec<ConnectionInfo>, CacheError
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     fn places(addresses: &[ConnectionAddr]) -> Vec<String> {
@@ -113,13 +158,24 @@ mod tests {
     #[test]
     fn a_primary_is_named_by_its_sentinels_and_its_service() {
         let address = "redis+sentinel://ann:s%40cret@one/orders/3?node=two:5000&node=three";
-        let Named::Sentinels { sentinels, service, login } = Named::by(address).unwrap_or_else(|error| panic!("{error}")) else {
+        let Named::Sentinels { sentinels, service, login, own } = Named::by(address).unwrap_or_else(|error| panic!("{error}"))
+        else {
             panic!("not sentinels")
         };
+        assert!(own.user.is_none() && own.password.is_none());
         assert_eq!(places(&sentinels), ["one:26379", "two:5000", "three:26379"]);
         assert_eq!(service, "orders");
         let login = login.redis_settings();
         assert_eq!((login.username(), login.password(), login.db()), (Some("ann"), Some("s@cret"), 3));
+    }
+
+    #[test]
+    fn sentinels_have_a_login_of_their_own() {
+        let address = "redis+sentinel://:theirs@one/orders?node=two&sentinel_user=bob&sentinel_password=a%26b+c%20d";
+        let Ok(Named::Sentinels { sentinels, login, own, .. }) = Named::by(address) else { panic!("not sentinels") };
+        assert_eq!(places(&sentinels), ["one:26379", "two:26379"]);
+        assert_eq!(login.redis_settings().password(), Some("theirs"));
+        assert_eq!((own.user.as_deref(), own.password.as_ref().map(ExposeSecret::expose_secret)), (Some("bob"), Some("a&b+c d")));
     }
 
     #[test]
@@ -140,6 +196,9 @@ mod tests {
             "redis+sentinel://one",
             "redis+sentinel://one/orders/3/4",
             "redis+sentinel://one/orders/three",
+            "redis+sentinel://one/orders?sentinel_user=bob",
+            "redis+sentinel://one/orders?sentinel_password=a&sentinel_password=b",
+            "redis+cluster://one?sentinel_password=a",
             "redis+other://one",
             "http://one",
             "redis+cluster://",

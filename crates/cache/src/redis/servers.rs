@@ -21,9 +21,13 @@ use redis::{
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use secrecy::ExposeSecret as _;
 use tokio::time::timeout;
 
-use super::{ANSWER_LIMIT, CONNECT_LIMIT, address::Named};
+use super::{
+    ANSWER_LIMIT, CONNECT_LIMIT,
+    address::{Named, SentinelLogin},
+};
 use crate::CacheError;
 
 /// How long the peer's system may stay silent until the connection is given up (RFC 5482).
@@ -43,8 +47,8 @@ impl Connection {
     pub(super) fn to(named: Named, ca: Option<&Path>) -> Result<Self, CacheError> {
         match named {
             Named::Server(server) => one(server, ca),
-            Named::Sentinels { sentinels, service, login } => {
-                let client = sentinel_client(sentinels, &service, &login, ca)?;
+            Named::Sentinels { sentinels, service, login, own } => {
+                let client = sentinel_client(sentinels, &service, &login, &own, ca)?;
                 Ok(Self::Sentinels(Arc::new(Primary { client: tokio::sync::Mutex::new(client), current: Mutex::default() })))
             }
             Named::Cluster(nodes) => cluster(nodes, ca),
@@ -142,11 +146,12 @@ fn one(server: ConnectionInfo, ca: Option<&Path>) -> Result<Connection, CacheErr
     ConnectionManager::new_lazy_with_config(client, config).map(Connection::Server).map_err(CacheError::Unavailable)
 }
 
-/// Sentinels are asked without a password: theirs is not the primary's.
+/// What Sentinels ask for is not what the primary asks for.
 fn sentinel_client(
     sentinels: Vec<ConnectionAddr>,
     service: &str,
     login: &ConnectionInfo,
+    own: &SentinelLogin,
     ca: Option<&Path>,
 ) -> Result<SentinelClient, CacheError> {
     let certificates = trusted(ca, login.addr())?;
@@ -165,6 +170,12 @@ fn sentinel_client(
     }
     if let Some(password) = primary.password() {
         builder = builder.set_client_to_redis_password(password);
+    }
+    if let Some(user) = &own.user {
+        builder = builder.set_client_to_sentinel_username(user);
+    }
+    if let Some(password) = &own.password {
+        builder = builder.set_client_to_sentinel_password(password.expose_secret());
     }
     if let Some(certificates) = certificates {
         builder =

@@ -46,6 +46,19 @@ async fn the_primary_that_sentinels_name_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_that_ask_for_a_login_of_their_own_are_given_it() {
+    let servers = Watched::start().unwrap();
+    servers.guard("weft", "hush").unwrap();
+    let given = redis_at(&format!("{}?sentinel_user=weft&sentinel_password=hush", servers.address()));
+    are_written(&given).await;
+    is_answered(&given).await;
+    for wrong in ["", "?sentinel_user=weft&sentinel_password=loud"] {
+        let given = redis_at(&format!("{}{wrong}", servers.address()));
+        given.sessions().insert(a_tenant(), "key", &"ada".to_owned(), LIMIT).await.unwrap_err();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_a_cluster_is_followed_by_its_replica() {
     let mut servers = Cluster::start().unwrap();
     let given = redis_at(&servers.address());
