@@ -11,15 +11,13 @@
 # shellcheck source=build-support/tools.sh
 source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 
-# Scripts go to other folders once they have sourced this file.
-servers_here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 servers_postgresql_folder=""
 servers_redis_folder=""
 servers_redis_pid=""
 
 # Prints a port that nobody listens on and that no test was given lately.
 servers_free_port() {
-    python3 "$servers_here/free_port.py"
+    python3 "$tools_here/free_port.py"
 }
 
 # PostgreSQL refuses to run as root, so root hands it to the account that came with the package.

@@ -11,10 +11,11 @@
 # Sourced, this file only defines the functions and puts the bin folder on the PATH.
 
 tools_folder="${XDG_CACHE_HOME:-$HOME/.cache}/weft/tools"
-tools_observability="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/observability"
+# Scripts go to other folders once they have sourced this file.
+tools_here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export PATH="$tools_folder/bin:$PATH"
 # shellcheck source=build-support/tools.env
-source "$(dirname "${BASH_SOURCE[0]}")/tools.env"
+source "$tools_here/tools.env"
 
 tools_fail() {
     echo "tools: $*" >&2
@@ -117,7 +118,7 @@ tools_install_collector() {
     local own=go.opentelemetry.io/collector others=github.com/open-telemetry/opentelemetry-collector-contrib
     echo "tools: building collector $COLLECTOR_VERSION (a minute or two)"
     mkdir -p "$partial/bin"
-    cp "$tools_observability/collector.sum" "$partial/bin/go.sum" || return
+    cp "$tools_here/observability/collector.sum" "$partial/bin/go.sum" || return
     cat >"$partial/parts.yaml" <<YAML
 dist: {name: collector, version: $COLLECTOR_VERSION, output_path: $partial/bin}
 receivers:
