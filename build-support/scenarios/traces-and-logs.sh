@@ -85,7 +85,7 @@ mkdir -p "$folder/logs/weft"
 sed -e "s/0\.0\.0\.0:4317/127.0.0.1:${port[otlp]}/; s/0\.0\.0\.0:4318/127.0.0.1:${port[otlp_http]}/; s/jaeger:4317/127.0.0.1:${port[jaeger_otlp]}/" \
     -e "s/loki:3100/127.0.0.1:${port[loki_http]}/; s#/logs/#$folder/logs/#" \
     build-support/docker/observability/collector.yaml >"$folder/collector.yaml"
-# Of its own it has one metric's address by default, which may be another's.
+# By default it shows metrics of its own at a port that may be another's.
 printf '  telemetry: {metrics: {level: none}}\n' >>"$folder/collector.yaml"
 collector --config "$folder/collector.yaml" >"$folder/collector.log" 2>&1 &
 processes+=($!)
@@ -131,7 +131,7 @@ until_it_is "Jaeger has the order's trace" '
     "http://127.0.0.1:${port[jaeger_http]}/api/traces/$trace"
 echo "traces-and-logs: Jaeger has the order's trace: $(jq '.data[0].spans | length' "$folder/answer.json") spans, each below the edge's"
 
-# asked_of_loki LABELS: that domain's lines of the order's request, at its level and with its trace.
+# asked_of_loki DOMAIN: its lines of the order's request, with their level and the order's trace.
 asked_of_loki() {
     until_it_is "Loki has lines of $1" ".data.result | length > 0 and all(.[]; .stream.trace_id == \"$trace\" and .stream.severity_text == \"INFO\")" \
         --get "http://127.0.0.1:${port[loki_http]}/loki/api/v1/query_range" --data-urlencode "query={service_namespace=\"weft\", service_name=\"$1\"} | request_id=\"$request\""
